@@ -1,0 +1,1 @@
+//! The front doors: HTTP routes per dialect.

@@ -1,0 +1,1 @@
+//! Handlers woken by a queue, the stream or a timer.

@@ -1,0 +1,46 @@
+//! Where random numbers come from. Names, numbers and ids come from one seeded generator, so that a run can be
+//! told from its seed; keys never do, because a repeatable private key is a bad habit even in a simulator.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+/// The seeded generator behind ids, phone numbers and LIDs.
+pub(crate) struct Ids(StdRng);
+
+impl Ids {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    /// A stanza id as a phone makes it: `3A` and 18 upper-case hexadecimal digits.
+    pub(crate) fn stanza_id(&mut self) -> String {
+        let bytes: [u8; 9] = self.0.random();
+        format!("3A{}", hex::encode_upper(bytes))
+    }
+
+    /// The reference inside a QR code.
+    pub(crate) fn pairing_reference(&mut self) -> String {
+        let bytes: [u8; 16] = self.0.random();
+        format!("2@{}", hex::encode(bytes))
+    }
+
+    /// A Malaysian mobile number in the range the simulator keeps for accounts it makes up itself.
+    pub(crate) fn phone(&mut self) -> String {
+        format!("6011{:08}", self.0.random_range(0..100_000_000_u32))
+    }
+
+    /// The user part of a LID: fifteen digits.
+    pub(crate) fn lid(&mut self) -> String {
+        format!("{}", self.0.random_range(100_000_000_000_000..1_000_000_000_000_000_u64))
+    }
+
+    /// A registration id of a Signal endpoint (14 bits, never zero).
+    pub(crate) fn registration(&mut self) -> u32 {
+        self.0.random_range(1..16_380)
+    }
+}
+
+/// The generator for key material, seeded by the operating system.
+pub(crate) fn key_rng() -> StdRng {
+    rand::make_rng()
+}

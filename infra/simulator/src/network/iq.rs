@@ -1,0 +1,119 @@
+//! Answering requests. A client waits 75 s for an answer, so every IQ gets one: a result, or an error that is
+//! counted.
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use crate::network::{Network, Outbound, Session};
+use crate::stanza;
+
+/// How many different unknown requests are told apart.
+const MAX_UNKNOWN: usize = 1_000;
+
+impl Network {
+    /// Takes an IQ of a client. `session` is absent while the client pairs.
+    pub(crate) fn on_iq(&self, session: Option<Session>, outbound: &Outbound, iq: &Node) {
+        let id = stanza::owned(iq, "id");
+        match stanza::attribute(iq, "type").as_deref() {
+            Some("get" | "set") => {}
+            Some("result") => return self.companion_signed(&id, iq, outbound),
+            _ => return,
+        }
+        let Some(session) = session else {
+            outbound.send(stanza::iq_result(&id, None));
+            return;
+        };
+        let namespace = stanza::owned(iq, "xmlns");
+        let child = iq.children().and_then(|children| children.first()).map(|child| child.tag.to_string());
+        let child = child.unwrap_or_default();
+        match self.answer(session, iq, &namespace, &child) {
+            Some(answer) => outbound.send(stanza::iq_result(&id, answer)),
+            None => outbound.send(self.refuse(&id, &namespace, &child)),
+        }
+        match (namespace.as_str(), child.as_str()) {
+            ("passive", "active") => self.state().replay(session),
+            ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => self.share_keys_once(session),
+            ("md", "remove-companion-device") => self.remove_device(session.account, session.device),
+            _ => {}
+        }
+    }
+
+    /// The content of the result, `Some(None)` for an empty one, `None` when the request is unknown.
+    fn answer(&self, session: Session, iq: &Node, namespace: &str, child: &str) -> Option<Option<Node>> {
+        Some(match (namespace, child) {
+            ("encrypt", "count") => Some(self.pre_key_count(session)),
+            ("encrypt", "digest") => Some(self.key_digest(session)?),
+            ("encrypt", "key") => Some(self.key_bundles(iq)),
+            ("encrypt", "rotate") => {
+                self.rotate_signed_key(session, iq);
+                None
+            }
+            ("encrypt", _) => {
+                self.upload_keys(session, iq);
+                None
+            }
+            ("usync", _) => Some(self.usync(iq)?),
+            ("abt", _) => Some(props()),
+            ("blocklist", "") => Some(NodeBuilder::new("list").attr("dhash", "none").build()),
+            ("privacy", "privacy") => Some(privacy()),
+            ("w:m", _) => Some(media_connection()),
+            ("w:sync:app:state", _) => Some(unchanged_collections(iq)),
+            ("w:g2", "participating") => Some(NodeBuilder::new("groups").build()),
+            ("privacy", _)
+            | ("blocklist", _)
+            | ("passive", _)
+            | ("status", _)
+            | ("w:p", _)
+            | ("urn:xmpp:ping", _)
+            | ("urn:xmpp:whatsapp:dirty", _)
+            | ("md", "remove-companion-device") => None,
+            _ => return None,
+        })
+    }
+
+    fn refuse(&self, id: &str, namespace: &str, child: &str) -> Node {
+        let mut state = self.state();
+        if state.unknown_iqs.len() < MAX_UNKNOWN {
+            *state.unknown_iqs.entry(format!("{namespace} {child}")).or_default() += 1;
+        }
+        stanza::iq_error(id, 501, "feature-not-implemented")
+    }
+}
+
+/// Experiment flags: none.
+fn props() -> Node {
+    NodeBuilder::new("props").attr("protocol", "1").attr("hash", "h1").attr("refresh", "86400").build()
+}
+
+fn privacy() -> Node {
+    let category = |name: &'static str| NodeBuilder::new("category").attr("name", name).attr("value", "all").build();
+    let names = ["last", "online", "profile", "status", "groupadd", "readreceipts", "calladd"];
+    NodeBuilder::new("privacy").children(names.map(category)).build()
+}
+
+/// Media is not served yet: the port is the discard service.
+fn media_connection() -> Node {
+    let host = NodeBuilder::new("host").attr("hostname", "127.0.0.1:9").attr("type", "primary").build();
+    NodeBuilder::new("media_conn")
+        .attr("auth", "a")
+        .attr("ttl", "3600")
+        .attr("auth_ttl", "3600")
+        .attr("max_buckets", "12")
+        .children([host])
+        .build()
+}
+
+/// App state: every collection the client asks for is at version 0, which counts as synchronised.
+fn unchanged_collections(iq: &Node) -> Node {
+    let asked = iq.get_optional_child("sync").and_then(Node::children).unwrap_or_default();
+    let collection = |asked: &Node| {
+        let name = stanza::owned(asked, "name");
+        NodeBuilder::new("collection").attr("name", name).attr("version", "0").build()
+    };
+    NodeBuilder::new("sync").children(asked.iter().map(collection)).build()
+}
+
+/// The bare JID of an account, which is what a user is called in answers.
+pub(crate) fn user(jid: &Jid) -> NodeBuilder {
+    NodeBuilder::new("user").attr("jid", jid.clone())
+}

@@ -1,0 +1,128 @@
+//! Connections coming and going: who a connection is, log-in, conflict, cutting.
+
+use std::sync::Arc;
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+use waproto::whatsapp::ClientPayload;
+
+use crate::network::accounts::Connected;
+use crate::network::{Network, NetworkError, Outbound, State};
+use crate::{stanza, time};
+
+/// A companion's logged-in connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    pub(crate) account: usize,
+    pub(crate) device: u16,
+    pub(crate) connection: u64,
+}
+
+/// What a connection turned out to be.
+pub(crate) enum Opened {
+    /// A paired companion, with its account's phone number.
+    Companion(Session, Arc<str>),
+    /// A client that wants to pair.
+    Pairing,
+    /// Neither: a failure was written and the connection is closing.
+    Refused,
+}
+
+impl Network {
+    /// Numbers a new connection, so that it can be cut at shut-down.
+    pub(crate) fn connected(&self, outbound: &Outbound) -> u64 {
+        let mut state = self.state();
+        state.last_connection += 1;
+        let number = state.last_connection;
+        state.connections.insert(number, outbound.clone());
+        number
+    }
+
+    /// Decides, after the handshake, what a connection is.
+    pub(crate) fn opened(&self, connection: u64, payload: &ClientPayload, outbound: &Outbound) -> Opened {
+        let mut state = self.state();
+        if payload.device_pairing_data.is_set() {
+            state.offer_pairing(connection, payload, outbound);
+            return Opened::Pairing;
+        }
+        match state.log_in(connection, payload, outbound) {
+            Ok((session, phone)) => Opened::Companion(session, phone),
+            Err(reason) => {
+                outbound.send(stanza::failure(reason));
+                outbound.close();
+                Opened::Refused
+            }
+        }
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn disconnected(&self, connection: u64, session: Option<Session>) {
+        let mut state = self.state();
+        state.connections.remove(&connection);
+        state.forget_pairings_of(connection);
+        if let Some(device) = session.and_then(|session| state.device(session.account, session.device))
+            && device.connected.as_ref().is_some_and(|connected| connected.connection == connection)
+        {
+            device.connected = None;
+        }
+    }
+
+    /// Cuts the sockets of an account, or of one of its companions, without a word. Gives how many were cut.
+    pub fn disconnect(&self, phone: &str, device: Option<u16>) -> Result<usize, NetworkError> {
+        let state = self.state();
+        let account = state.known_phone(phone)?;
+        let mut cut = 0;
+        for (number, companion) in state.accounts.get(account).into_iter().flat_map(|account| &account.devices) {
+            if device.is_none_or(|device| device == *number)
+                && let Some(connected) = &companion.connected
+            {
+                connected.outbound.cut();
+                cut += 1;
+            }
+        }
+        Ok(cut)
+    }
+
+    /// Cuts every socket.
+    pub(crate) fn cut_all(&self) {
+        self.state().connections.values().for_each(Outbound::cut);
+    }
+}
+
+impl State {
+    /// Puts a connection in a device's place, or gives the `reason` of the failure.
+    fn log_in(
+        &mut self,
+        connection: u64,
+        payload: &ClientPayload,
+        outbound: &Outbound,
+    ) -> Result<(Session, Arc<str>), u16> {
+        const UNKNOWN: u16 = 401;
+        let phone = payload.username.ok_or(UNKNOWN)?.to_string();
+        let number = payload.device.and_then(|device| u16::try_from(device).ok()).ok_or(UNKNOWN)?;
+        let account = self.account_by_phone(&phone).ok_or(UNKNOWN)?;
+        if let Some(reason) = self.faults.login_failure(&phone) {
+            return Err(reason);
+        }
+        let entry = self.accounts.get_mut(account).ok_or(UNKNOWN)?;
+        let (lid, phone) = (Arc::clone(&entry.lid), Arc::clone(&entry.phone));
+        let device = entry.devices.get_mut(&number).ok_or(UNKNOWN)?;
+        if let Some(older) = device.connected.take() {
+            older.outbound.send(stanza::conflict("replaced", None));
+            older.outbound.close();
+        }
+        device.connected = Some(Connected { connection, outbound: outbound.clone(), active: false });
+        outbound.send(success(Jid::lid_device(lid.as_ref(), number)));
+        Ok((Session { account, device: number, connection }, phone))
+    }
+}
+
+fn success(lid: Jid) -> Node {
+    NodeBuilder::new("success")
+        .attr("t", time::unix_seconds())
+        .attr("lid", lid)
+        .attr("location", "sim")
+        .attr("props", "27")
+        .attr("abprops", "2")
+        .build()
+}

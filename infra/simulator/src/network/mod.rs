@@ -1,0 +1,211 @@
+//! The simulated network: accounts, their phones and companions, and what the server does between them.
+//!
+//! Locks: the state has one mutex, every phone's Signal endpoint its own. An endpoint may be held while the state
+//! is taken, never the other way round, and neither across an await.
+
+mod accounts;
+mod chat;
+mod delivery;
+mod faults;
+mod iq;
+mod login;
+mod messages;
+mod outbound;
+mod pairing;
+mod people;
+mod phone_inbound;
+mod phone_outbound;
+mod prekeys;
+mod receipts;
+mod stanza_log;
+mod usync;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wacore_binary::{Jid, Node};
+
+pub use chat::PhoneMessage;
+pub use faults::{ActiveFault, Fault, FaultKind};
+pub use login::Session;
+pub use pairing::Paired;
+pub use people::{CompanionView, PhoneView};
+pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
+
+pub(crate) use accounts::{Account, Device};
+pub(crate) use delivery::HeldAck;
+pub(crate) use outbound::{Outbound, Outbox, Outgoing, channel};
+pub(crate) use stanza_log::Origin;
+
+use crate::certificate::ServerIdentity;
+use crate::entropy::Ids;
+use crate::signal::SignalError;
+use crate::stanza;
+use faults::Faults;
+use pairing::Pairings;
+use stanza_log::StanzaLog;
+
+/// Why the network did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// There is no account with this phone number.
+    #[error("no account has the phone number {0}")]
+    UnknownPhone(String),
+    /// The account has no such companion.
+    #[error("the account has no companion device {0}")]
+    UnknownDevice(u16),
+    /// There is such an account already.
+    #[error("an account has the phone number {0} already")]
+    PhoneExists(String),
+    /// The input cannot be used; `field` names the part to correct.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// The JSON field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The QR code was not offered by this network, was used, or its connection is gone; take the newest one.
+    #[error("the QR code is not valid here: {0}")]
+    Qr(&'static str),
+    /// A phone could not encrypt.
+    #[error("the phone could not encrypt")]
+    Signal(#[from] SignalError),
+}
+
+impl NetworkError {
+    pub(crate) fn invalid(field: &'static str, problem: &'static str) -> Self {
+        Self::Invalid { field, problem }
+    }
+}
+
+/// The state of the network and what can be done to it. Cheap to clone: all clones are the same network.
+#[derive(Clone)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: ServerIdentity,
+    state: Mutex<State>,
+    log: StanzaLog,
+}
+
+/// Everything that changes.
+pub(crate) struct State {
+    pub(crate) accounts: Vec<Account>,
+    by_phone: HashMap<Arc<str>, usize>,
+    by_lid: HashMap<Arc<str>, usize>,
+    by_name: HashMap<String, usize>,
+    pub(crate) ids: Ids,
+    pairings: Pairings,
+    faults: Faults,
+    held_acks: Vec<HeldAck>,
+    unknown_iqs: BTreeMap<String, u64>,
+    connections: HashMap<u64, Outbound>,
+    last_connection: u64,
+}
+
+impl Network {
+    pub(crate) fn new(identity: ServerIdentity, seed: u64) -> Self {
+        let state = State {
+            accounts: Vec::new(),
+            by_phone: HashMap::new(),
+            by_lid: HashMap::new(),
+            by_name: HashMap::new(),
+            ids: Ids::new(seed),
+            pairings: Pairings::default(),
+            faults: Faults::default(),
+            held_acks: Vec::new(),
+            unknown_iqs: BTreeMap::new(),
+            connections: HashMap::new(),
+            last_connection: 0,
+        };
+        Self { inner: Arc::new(Inner { identity, state: Mutex::new(state), log: StanzaLog::new() }) }
+    }
+
+    pub(crate) fn identity(&self) -> &ServerIdentity {
+        &self.inner.identity
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.inner.state)
+    }
+
+    pub(crate) fn log(&self, direction: StanzaDirection, origin: &Origin, node: &Node, encoded: &[u8]) {
+        self.inner.log.record(direction, origin, node, encoded);
+    }
+
+    /// The public key of the root certificate, for clients that check the chain.
+    pub fn root_public_key(&self) -> &[u8] {
+        self.identity().root_public_key()
+    }
+
+    /// The raw stanzas that match, oldest first.
+    pub fn stanzas(&self, filter: &StanzaFilter) -> Vec<LoggedStanza> {
+        self.inner.log.read(filter)
+    }
+
+    /// Forgets the stanzas logged so far; their numbering goes on.
+    pub fn clear_stanzas(&self) {
+        self.inner.log.clear();
+    }
+
+    /// Adds a rule and gives its number.
+    pub fn add_fault(&self, fault: Fault) -> Result<u64, NetworkError> {
+        self.state().faults.add(fault)
+    }
+
+    /// The rules in force.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.state().faults.list()
+    }
+
+    /// Removes a rule; false when there is none with this number.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.state().faults.remove(id)
+    }
+
+    /// Removes all rules. Held acks stay held until they are released.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// The IQs nobody taught the simulator to answer (they got an error), by namespace and child, with their count.
+    pub fn unknown_iqs(&self) -> BTreeMap<String, u64> {
+        self.state().unknown_iqs.clone()
+    }
+
+    /// Whether a new connection has to be turned away.
+    pub(crate) fn refuses_connection(&self) -> bool {
+        self.state().faults.refuses_connection()
+    }
+}
+
+impl State {
+    pub(crate) fn account_by_phone(&self, phone: &str) -> Option<usize> {
+        self.by_phone.get(phone).copied()
+    }
+
+    /// The account a JID belongs to, by LID or by phone number.
+    pub(crate) fn account_by_jid(&self, jid: &Jid) -> Option<usize> {
+        if jid.is_lid() { self.by_lid.get(jid.user.as_str()).copied() } else { self.account_by_phone(&jid.user) }
+    }
+
+    pub(crate) fn known_phone(&self, phone: &str) -> Result<usize, NetworkError> {
+        self.account_by_phone(phone).ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))
+    }
+
+    pub(crate) fn device(&mut self, account: usize, device: u16) -> Option<&mut Device> {
+        self.accounts.get_mut(account)?.devices.get_mut(&device)
+    }
+}
+
+/// A panic while a lock was held cannot leave worse behind than a lost stanza: carry on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn stanza_text(node: &Node, name: &str) -> Option<String> {
+    stanza::attribute(node, name).map(std::borrow::Cow::into_owned)
+}

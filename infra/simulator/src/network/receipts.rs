@@ -1,0 +1,118 @@
+//! Receipts: a companion's receipts settle its queue and travel to who sent the message; a phone's receipts are
+//! made here.
+
+use std::sync::Arc;
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use crate::network::{Network, Outbound, Session, State};
+use crate::{stanza, time};
+
+/// A receipt's `type`s that stay between a companion and its phone.
+const BETWEEN_OWN_DEVICES: [&str; 2] = ["peer_msg", "hist_sync"];
+
+impl Network {
+    /// Takes a companion's receipt.
+    pub(crate) fn on_receipt(&self, session: Session, outbound: &Outbound, receipt: &Node) {
+        let kind = stanza::attribute(receipt, "type");
+        let mut ack = stanza::ack("receipt", receipt, time::unix_seconds());
+        if let Some(kind) = &kind {
+            ack = ack.attr("type", kind.as_ref());
+        }
+        outbound.send(ack.build());
+        let ids = stanza::receipt_ids(receipt);
+        let Some(to) = stanza::jid(receipt, "to") else { return };
+        {
+            let mut state = self.state();
+            // "Read" says nothing about having stored the message; the receipt before it did.
+            if !matches!(kind.as_deref(), Some("read" | "played")) {
+                ids.iter().for_each(|id| state.settle(session, "message", id, None));
+            }
+            if kind.as_deref().is_some_and(|kind| BETWEEN_OWN_DEVICES.contains(&kind)) {
+                return;
+            }
+            let Some(target) = state.account_by_jid(&to) else { return };
+            if kind.as_deref() != Some("retry") || to.device != 0 {
+                state.forward_receipt(session, target, &to, receipt, &ids);
+                return;
+            }
+        }
+        for id in ids {
+            self.resend_from_phone(&to, session, &id);
+        }
+    }
+
+    /// Takes a companion's ack of something we pushed.
+    pub(crate) fn on_ack(&self, session: Session, ack: &Node) {
+        let class = stanza::owned(ack, "class");
+        let id = stanza::owned(ack, "id");
+        self.state().settle(session, &class, &id, stanza::attribute(ack, "type").as_deref());
+    }
+}
+
+impl State {
+    fn forward_receipt(&mut self, session: Session, target: usize, to: &Jid, receipt: &Node, ids: &[String]) {
+        let own = target == session.account;
+        if !own && self.receipt_gets_lost(target, session.account) {
+            return;
+        }
+        let Some(sender) = self.accounts.get(session.account) else { return };
+        let mut copy = NodeBuilder::new("receipt")
+            .attr("id", stanza::owned(receipt, "id"))
+            .attr("from", sender.jid(session.device, to.is_lid()))
+            .attr("t", time::unix_seconds());
+        for name in ["type", "recipient", "participant", "category"] {
+            if let Some(value) = receipt.attrs.get(name) {
+                copy = copy.attr(name, value.clone());
+            }
+        }
+        let copy = copy.apply_content(receipt.content.clone()).build();
+        if to.device != 0 {
+            self.push(target, to.device, copy);
+            return;
+        }
+        let Some(account) = self.accounts.get_mut(target) else { return };
+        if !own && matches!(stanza::attribute(receipt, "type").as_deref(), Some("read" | "played")) {
+            ids.iter().for_each(|id| account.chat.peer_read(id));
+        }
+        let companions: Vec<u16> = account.devices.keys().copied().collect();
+        for device in companions.into_iter().filter(|device| !own || *device != session.device) {
+            self.push(target, device, copy.clone());
+        }
+    }
+
+    /// Whether a rule swallows what `reader` says about a message of `author`.
+    pub(crate) fn receipt_gets_lost(&mut self, author: usize, reader: usize) -> bool {
+        let phone = |account: usize| self.accounts.get(account).map(|account| Arc::clone(&account.phone));
+        match (phone(author), phone(reader)) {
+            (Some(author), Some(reader)) => self.faults.swallows_receipt(&author, &reader),
+            _ => true,
+        }
+    }
+
+    /// A receipt of a phone to the companion that sent the message; `kind` is absent for "delivered".
+    pub(crate) fn phone_receipt(&mut self, phone: usize, about: &Receipted, kind: Option<&'static str>) {
+        if phone != about.sender && self.receipt_gets_lost(about.sender, phone) {
+            return;
+        }
+        let Some(account) = self.accounts.get(phone) else { return };
+        let mut receipt = NodeBuilder::new("receipt")
+            .attr("id", about.id.as_str())
+            .attr("from", account.jid(0, about.by_lid))
+            .attr("t", time::unix_seconds());
+        if let Some(kind) = kind {
+            receipt = receipt.attr("type", kind);
+        }
+        self.push(about.sender, about.device, receipt.build());
+    }
+}
+
+/// The message a phone's receipt is about, and the device that sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Receipted {
+    pub(crate) id: String,
+    pub(crate) sender: usize,
+    pub(crate) device: u16,
+    pub(crate) by_lid: bool,
+}

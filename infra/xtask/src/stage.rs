@@ -1,0 +1,190 @@
+//! The stages of `cargo xtask test`, their order, and the table that closes a run.
+
+use std::fs::File;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+use crate::emulator::Emulator;
+use crate::tests::Counts;
+use crate::workplace::Workplace;
+use crate::{binaries, checks, emulator, tests, tools};
+
+/// One step of the run. Each either holds or fails: nothing is skipped because a part is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Tools,
+    Format,
+    Deny,
+    Clippy,
+    Alone,
+    Wasm,
+    Features,
+    Binaries,
+    Emulator,
+    Test,
+}
+
+/// What earlier stages leave for later ones.
+struct Run<'a> {
+    place: &'a Workplace,
+    for_cargo_test: &'a [String],
+    emulator: Option<Emulator>,
+    counts: Option<Counts>,
+}
+
+impl Stage {
+    /// All stages, in the order they run: what is quick to fail comes first.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Tools,
+        Self::Format,
+        Self::Deny,
+        Self::Clippy,
+        Self::Alone,
+        Self::Wasm,
+        Self::Features,
+        Self::Binaries,
+        Self::Emulator,
+        Self::Test,
+    ];
+
+    /// What a developer calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Format => "format",
+            Self::Deny => "deny",
+            Self::Clippy => "clippy",
+            Self::Alone => "alone",
+            Self::Wasm => "wasm",
+            Self::Features => "features",
+            Self::Binaries => "binaries",
+            Self::Emulator => "emulator",
+            Self::Test => "test",
+        }
+    }
+
+    /// All names, for messages.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// What must have run before it.
+    fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Deny | Self::Wasm | Self::Emulator => &[Self::Tools],
+            Self::Test => &[Self::Tools, Self::Binaries, Self::Emulator],
+            _ => &[],
+        }
+    }
+
+    /// The stages of a comma-separated list with all they need, in order.
+    pub(crate) fn select(names: &str) -> anyhow::Result<Vec<Self>> {
+        let mut wanted = Vec::new();
+        for name in names.split(',') {
+            let Some(stage) = Self::ALL.into_iter().find(|stage| stage.name() == name.trim()) else {
+                bail!("no stage is called `{name}`; they are: {}", Self::names());
+            };
+            wanted.push(stage);
+            wanted.extend(stage.needs());
+        }
+        Ok(Self::ALL.into_iter().filter(|stage| wanted.contains(stage)).collect())
+    }
+
+    fn execute(self, run: &mut Run) -> anyhow::Result<()> {
+        let place = run.place;
+        match self {
+            Self::Tools => tools::set_up(place),
+            Self::Format => checks::format(place),
+            Self::Deny => checks::deny(place),
+            Self::Clippy => checks::clippy(place),
+            Self::Alone => checks::alone(place),
+            Self::Wasm => checks::wasm(place),
+            Self::Features => checks::features(place),
+            Self::Binaries => binaries::build(place),
+            Self::Emulator => emulator::start(place).map(|started| run.emulator = Some(started)),
+            Self::Test => {
+                let emulator = run.emulator.as_ref().context("the emulator does not run")?;
+                tests::compile(place, run.for_cargo_test)?;
+                let (counts, succeeded) = tests::run(place, emulator, run.for_cargo_test)?;
+                run.counts = Some(counts);
+                counts.judge(succeeded)
+            }
+        }
+    }
+}
+
+/// Runs the stages, stopping at the first that fails, and prints the table. The emulator ends with it in every case.
+pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[String]) -> anyhow::Result<()> {
+    let _alone_in_the_cache = lock(place)?;
+    println!("cache: {}", place.cache().display());
+    let begun = Instant::now();
+    let mut run = Run { place, for_cargo_test, emulator: None, counts: None };
+    let mut table = Vec::new();
+    let mut failure = None;
+    for &stage in selected {
+        if failure.is_some() {
+            table.push((stage, "not run", 0.0));
+            continue;
+        }
+        println!("── {}", stage.name());
+        let started = Instant::now();
+        let result = stage.execute(&mut run);
+        let seconds = started.elapsed().as_secs_f64();
+        println!("── {} {} in {seconds:.1} s", stage.name(), if result.is_ok() { "ok" } else { "FAILED" });
+        table.push((stage, if result.is_ok() { "ok" } else { "FAILED" }, seconds));
+        failure = result.err().map(|error| error.context(format!("stage `{}` failed", stage.name())));
+    }
+    println!("\n{:<12}{:<10}{:>10}", "stage", "result", "seconds");
+    for (stage, result, seconds) in table {
+        println!("{:<12}{result:<10}{seconds:>10.1}", stage.name());
+    }
+    println!("{:<22}{:>10.1}", "all", begun.elapsed().as_secs_f64());
+    if let Some(counts) = run.counts {
+        println!("\n{counts}");
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Runs that share a cache would overwrite each other's binaries: the second one waits.
+fn lock(place: &Workplace) -> anyhow::Result<File> {
+    let path = place.cache().join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        println!("another run uses the cache {}: waiting for it", place.cache().display());
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod cases {
+    use super::Stage;
+
+    #[test]
+    fn a_selected_stage_brings_what_it_needs_in_order() {
+        let selected = Stage::select("test").unwrap();
+        assert_eq!(selected, [Stage::Tools, Stage::Binaries, Stage::Emulator, Stage::Test]);
+    }
+
+    #[test]
+    fn stages_run_in_their_own_order_and_once() {
+        let selected = Stage::select("wasm,format,deny").unwrap();
+        assert_eq!(selected, [Stage::Tools, Stage::Format, Stage::Deny, Stage::Wasm]);
+    }
+
+    #[test]
+    fn an_unknown_stage_is_refused_with_the_names_there_are() {
+        let refusal = Stage::select("fromat").unwrap_err().to_string();
+        assert!(refusal.contains("fromat") && refusal.contains("format"), "{refusal}");
+    }
+
+    #[test]
+    fn what_a_stage_needs_runs_before_it() {
+        for (at, stage) in Stage::ALL.into_iter().enumerate() {
+            for need in stage.needs() {
+                assert!(Stage::ALL[..at].contains(need), "{stage:?} needs {need:?}");
+            }
+        }
+    }
+}

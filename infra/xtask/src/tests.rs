@@ -1,0 +1,125 @@
+//! The stage `test`: every test of the workspace, with the binaries, the emulator and the foreign clients handed over by
+//! environment variables.
+
+use std::fmt;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::bail;
+
+use crate::emulator::Emulator;
+use crate::workplace::Workplace;
+use crate::{binaries, run};
+
+/// What all test binaries and doctests together reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Counts {
+    /// Adds what one line of `cargo test` says, if it is the closing line of a test binary.
+    fn add(&mut self, line: &str) {
+        let Some(closing) = line.strip_prefix("test result: ") else { return };
+        let count = |what: &str| {
+            let text = closing.split([';', '.']).find_map(|part| part.trim().strip_suffix(what));
+            text.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        self.passed += count(" passed");
+        self.failed += count(" failed");
+        self.ignored += count(" ignored");
+    }
+
+    /// Whether the run counts as green: it succeeded, and it did test something.
+    pub(crate) fn judge(self, succeeded: bool) -> anyhow::Result<()> {
+        if !succeeded || self.failed > 0 {
+            bail!("cargo test failed: see `failures:` above");
+        }
+        if self.passed == 0 {
+            bail!("cargo test ran no test");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tests: {} passed, {} failed", self.passed, self.failed)?;
+        if self.ignored > 0 {
+            write!(f, ", {} skipped", self.ignored)?;
+        }
+        Ok(())
+    }
+}
+
+/// Compiles the tests, quietly, so that what follows is only tests.
+pub(crate) fn compile(place: &Workplace, arguments: &[String]) -> anyhow::Result<()> {
+    let started = Instant::now();
+    // What comes after `--` is for the test binaries, which do not run here; `--doc` has nothing to compile ahead.
+    let for_cargo = arguments.split(|argument| argument == "--").next().unwrap_or_default();
+    if !for_cargo.iter().any(|argument| argument == "--doc") {
+        run::quiet(place, "test-compile", cargo_test(place, for_cargo).arg("--no-run"))?;
+    }
+    println!("compiled in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs the tests, streaming their output. The second value says whether cargo was content.
+pub(crate) fn run(place: &Workplace, emulator: &Emulator, arguments: &[String]) -> anyhow::Result<(Counts, bool)> {
+    let mut command = cargo_test(place, arguments);
+    command
+        .env("HANTAR_EMULATOR_URL", emulator.url())
+        .env("HANTAR_VENV", place.venv())
+        .env("HANTAR_NODE_MODULES", place.node().join("node_modules"))
+        .envs(binaries::environment(place));
+    let mut counts = Counts::default();
+    let succeeded = run::streamed(&mut command, |line| counts.add(line))?;
+    Ok((counts, succeeded))
+}
+
+/// `cargo test` over the workspace, unless a developer asked for less.
+fn cargo_test(place: &Workplace, arguments: &[String]) -> Command {
+    let mut command = place.cargo("test");
+    if arguments.is_empty() {
+        command.args(["--workspace", "--no-fail-fast"]);
+    } else {
+        command.args(arguments);
+    }
+    command
+}
+
+#[cfg(test)]
+mod cases {
+    use super::Counts;
+
+    fn counted(output: &str) -> Counts {
+        let mut counts = Counts::default();
+        output.lines().for_each(|line| counts.add(line));
+        counts
+    }
+
+    #[test]
+    fn the_closing_lines_of_all_test_binaries_are_added_up() {
+        let counts = counted(
+            "running 3 tests\ntest a ... ok\n\
+             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+             test result: FAILED. 14 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s",
+        );
+        assert_eq!(counts, Counts { passed: 17, failed: 2, ignored: 1 });
+        assert_eq!(counts.to_string(), "tests: 17 passed, 2 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_run_with_no_test_is_not_green() {
+        assert!(Counts::default().judge(true).is_err());
+        assert!(Counts { passed: 1, failed: 0, ignored: 0 }.judge(true).is_ok());
+    }
+
+    #[test]
+    fn a_run_that_cargo_calls_failed_is_not_green() {
+        assert!(Counts { passed: 1, failed: 0, ignored: 0 }.judge(false).is_err());
+        assert!(Counts { passed: 1, failed: 1, ignored: 0 }.judge(true).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! Nouns and rules of Hantar: ids, phone numbers, message states, credits, leases, webhook signing.
+//!
+//! Plain functions: no `async`, no I/O, no clock and no randomness of its own; whoever calls brings both.
+//! Nothing here derives `serde`, so renaming a field never changes an API or a table.
+
+pub mod account;
+pub mod credits;
+pub mod device;
+pub mod egress;
+pub mod ids;
+pub mod lease;
+pub mod message;
+pub mod pacing;
+pub mod phone;
+pub mod sealed;
+pub mod time;
+pub mod token;
+pub mod user;
+pub mod webhook;

@@ -1,0 +1,280 @@
+//! The engine's connections to its file: one that writes, a few that read beside it, and who wakes whom.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use dynoxide::DynoxideError;
+use dynoxide::storage::Storage;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, watch};
+
+use super::dispatch::{self, Kind};
+use super::stream::{self, StreamRecord};
+use super::tokens::{Claim, Tokens};
+use super::{EngineError, Item};
+
+/// Reads that run at one time; each has a connection, so each costs a few MB of page cache at most.
+const READERS: usize = 4;
+/// Records one batch of the stream holds at most.
+const BATCH_MAX: usize = 1_000;
+/// Statements a connection keeps prepared; the engine has about three per table and index.
+const STATEMENTS: usize = 128;
+
+/// DynamoDB on one SQLite file. Cheap to clone; the clones share connections. Needs a Tokio runtime.
+#[derive(Clone)]
+pub struct DynamoEngine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    file: DatabaseFile,
+    /// Tokio's lock hands over in order of arrival, and nobody blocks a thread while waiting for it.
+    writer: Arc<tokio::sync::Mutex<Writer>>,
+    readers: Mutex<Vec<Reader>>,
+    reading: Arc<Semaphore>,
+    /// Raised by every change of a table's definition: readers opened before have stale knowledge of tables.
+    definitions: AtomicU64,
+    changed: watch::Sender<u64>,
+}
+
+struct Writer {
+    storage: Storage,
+    tokens: Tokens,
+}
+
+struct Reader {
+    storage: Storage,
+    definitions: u64,
+}
+
+/// Where the items are, and what a commit there is worth.
+struct DatabaseFile {
+    path: PathBuf,
+    /// A database "in memory" is a file in a folder that goes with the engine: several connections must share it, and
+    /// without waiting for the disk a file is as fast.
+    folder: Option<TempDir>,
+}
+
+impl std::fmt::Debug for DynamoEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DynamoEngine").field("path", &self.inner.file.path).finish_non_exhaustive()
+    }
+}
+
+impl DynamoEngine {
+    /// Opens or creates a database file. A call that was answered has reached the disk (WAL, synchronous FULL).
+    ///
+    /// Several processes may open one file. Each learns a table's definition once, so tables are changed only while
+    /// one process runs; creating missing tables at start is harmless.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        Self::start(DatabaseFile { path: path.to_owned(), folder: None })
+    }
+
+    /// A database that lives as long as this engine and its clones.
+    pub fn in_memory() -> Result<Self, EngineError> {
+        let folder = TempDir::with_prefix("hantar-").map_err(EngineError::Folder)?;
+        Self::start(DatabaseFile { path: folder.path().join("dynamodb.sqlite"), folder: Some(folder) })
+    }
+
+    fn start(file: DatabaseFile) -> Result<Self, EngineError> {
+        let storage = file.connect()?;
+        storage.conn().execute_batch(stream::INDEX)?;
+        let inner = Inner {
+            file,
+            writer: Arc::new(tokio::sync::Mutex::new(Writer { storage, tokens: Tokens::default() })),
+            readers: Mutex::new(Vec::with_capacity(READERS)),
+            reading: Arc::new(Semaphore::new(READERS)),
+            definitions: AtomicU64::new(0),
+            changed: watch::Sender::new(0),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The connector to build SDK clients with.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.clone())
+    }
+
+    /// One request of DynamoDB's JSON protocol: `target` is the header `x-amz-target` or the bare operation. Returns
+    /// status and body. Dropping the future does not stop a call that has begun.
+    pub async fn call(&self, target: &str, body: &[u8]) -> (u16, String) {
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let kind = dispatch::kind(&operation);
+        let body = body.to_vec();
+        let result = match kind {
+            Kind::Read | Kind::Snapshot => self.read(move |storage| run_read(storage, kind, &operation, &body)).await,
+            Kind::Write | Kind::Define => self.write(move |writer| writer.run(&operation, &body)).await,
+        };
+        match result {
+            Ok(Ok(answer)) => {
+                if kind == Kind::Define {
+                    self.inner.definitions.fetch_add(1, Ordering::AcqRel);
+                }
+                if kind == Kind::Write {
+                    self.announce();
+                }
+                (200, answer)
+            }
+            Ok(Err(error)) => (error.status_code(), error.to_json()),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the embedded database failed");
+                (500, DynoxideError::InternalServerError(error.to_string()).to_json())
+            }
+        }
+    }
+
+    /// Wakes after each write of this process; the value only rises. Writes of other processes do not show here.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// The oldest records of a table's stream that were not consumed, in the order of their commits, at most `max`
+    /// (and at most 1000). Writes that changed nothing are left out, as on AWS. Changes nothing that shows; may be
+    /// repeated. Sees what every process wrote.
+    pub async fn stream_batch(&self, table: &str, max: usize) -> Result<Vec<StreamRecord>, EngineError> {
+        let table = table.to_owned();
+        let max = max.clamp(1, BATCH_MAX);
+        loop {
+            let name = table.clone();
+            let batch = self.read(move |storage| stream::read(storage.conn(), &name, max)).await??;
+            if !batch.records.is_empty() {
+                return Ok(batch.records);
+            }
+            // Nothing but writes without effect: out of the way, or they would hide what follows them.
+            let Some(last) = batch.last else { return Ok(Vec::new()) };
+            self.consume(&table, last).await?;
+        }
+    }
+
+    /// Deletes a table's records up to and including this number. May be repeated, and never takes a record that was
+    /// written later.
+    pub async fn consume(&self, table: &str, through: u64) -> Result<(), EngineError> {
+        let table = table.to_owned();
+        self.write(move |writer| stream::delete(writer.storage.conn(), &table, through)).await?
+    }
+
+    /// Deletes the items whose time to live has passed, in all tables that have one; returns how many. Reads every
+    /// item of those tables, on a connection of its own, so other calls go on meanwhile.
+    pub async fn sweep_ttl(&self) -> Result<u64, EngineError> {
+        let inner = self.inner.clone();
+        let swept = blocking(move || {
+            let storage = inner.file.connect()?;
+            pollster::block_on(dynoxide::ttl::sweep_expired_items(&storage)).map_err(EngineError::Engine)
+        })
+        .await??;
+        if swept > 0 {
+            self.announce();
+        }
+        Ok(swept.try_into().unwrap_or(u64::MAX))
+    }
+
+    fn announce(&self) {
+        self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let mut writer = self.inner.writer.clone().lock_owned().await;
+        blocking(move || {
+            // A panic in an earlier call left its transaction open.
+            if !writer.storage.conn().is_autocommit() {
+                writer.storage.conn().execute_batch("ROLLBACK")?;
+            }
+            Ok(work(&mut writer))
+        })
+        .await?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Storage) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let permit = self.inner.reading.clone().acquire_owned().await.map_err(|_| EngineError::Lost)?;
+        let inner = self.inner.clone();
+        blocking(move || {
+            let reader = inner.reader()?;
+            let result = work(&reader.storage);
+            if reader.storage.conn().is_autocommit() {
+                inner.idle_readers().push(reader);
+            }
+            drop(permit);
+            Ok(result)
+        })
+        .await?
+    }
+}
+
+impl Inner {
+    /// An idle reader that knows the tables as they are, or a new one.
+    fn reader(&self) -> Result<Reader, EngineError> {
+        let definitions = self.definitions.load(Ordering::Acquire);
+        loop {
+            let idle = self.idle_readers().pop();
+            match idle {
+                Some(reader) if reader.definitions == definitions => return Ok(reader),
+                Some(_) => {}
+                None => return Ok(Reader { storage: self.file.connect()?, definitions }),
+            }
+        }
+    }
+
+    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    fn run(&mut self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+        let claim = if operation == "TransactWriteItems" { Claim::of(body) } else { None };
+        let Some(claim) = claim else { return dispatch::run(&self.storage, operation, body) };
+        if self.tokens.applied(&claim)? {
+            return Ok("{}".to_owned());
+        }
+        let answer = dispatch::run(&self.storage, operation, body)?;
+        self.tokens.record(claim);
+        Ok(answer)
+    }
+}
+
+impl DatabaseFile {
+    fn connect(&self) -> Result<Storage, EngineError> {
+        let failed = |source| EngineError::Open { path: self.path.clone(), source };
+        let name = self.path.to_str().ok_or_else(|| {
+            failed(DynoxideError::InternalServerError("the path is no valid Unicode".to_owned()))
+        })?;
+        // Sets WAL and a busy time-out of five seconds.
+        let storage = Storage::new(name).map_err(failed)?;
+        let connection = storage.conn();
+        connection.pragma_update(None, "synchronous", if self.folder.is_some() { "OFF" } else { "FULL" })?;
+        connection.pragma_update(None, "cache_size", -8_000)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(storage)
+    }
+}
+
+fn run_read(storage: &Storage, kind: Kind, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+    if kind == Kind::Read {
+        return dispatch::run(storage, operation, body);
+    }
+    // Everything the operation reads comes from one state of the file.
+    storage.conn().execute_batch("BEGIN")?;
+    let answer = dispatch::run(storage, operation, body);
+    storage.conn().execute_batch("COMMIT")?;
+    answer
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| EngineError::Lost)
+}
+
+/// An item as the stream shows it, in the SDK's terms.
+pub(super) fn item(json: &str) -> Option<Item> {
+    let item: dynoxide::Item = serde_json::from_str(json).ok()?;
+    Some(item.into_iter().map(|(name, value)| (name, stream::value(value))).collect())
+}

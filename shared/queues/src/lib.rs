@@ -1,0 +1,4 @@
+//! SQS, and the one-machine queue.
+
+#[cfg(feature = "embedded")]
+pub mod embedded;

@@ -1,0 +1,1 @@
+//! The DynamoDB tables: keys, items, transactions.

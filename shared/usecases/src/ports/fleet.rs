@@ -1,0 +1,104 @@
+//! What belongs to no tenant: look-ups that lead to one, and numbers. Holds ids only.
+
+use async_trait::async_trait;
+use hantar_domain::account::Account;
+use hantar_domain::device::Device;
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard, UserId};
+use hantar_domain::time::Timestamp;
+use hantar_domain::token::{Token, TokenHash};
+use hantar_domain::user::{Email, User};
+use hantar_domain::webhook::EventId;
+
+use super::PortError;
+
+/// What numbers are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sequence {
+    /// Accounts.
+    Accounts,
+    /// Users.
+    Users,
+    /// Tokens.
+    Tokens,
+    /// Devices.
+    Devices,
+    /// Messages of an account.
+    Messages(AccountId),
+    /// Webhook endpoints of an account.
+    Endpoints(AccountId),
+}
+
+/// A new account with its owner and first device: all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The account.
+    pub account: Account,
+    /// Its data key, wrapped.
+    pub wrapped_key: Vec<u8>,
+    /// Its owner.
+    pub owner: User,
+    /// Its default device.
+    pub device: Device,
+    /// Credits to begin with.
+    pub credits: i64,
+}
+
+/// Who a browser's cookie stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSession {
+    /// The account.
+    pub account: AccountId,
+    /// The person.
+    pub user: UserId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// The fleet's own records.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Makes the tables where they are missing. Repeatable.
+    async fn prepare(&self) -> Result<(), PortError>;
+
+    /// The fixed number of shards: `wanted` is stored by whoever comes first, and later ones get what is stored.
+    async fn shard_count(&self, wanted: u16) -> Result<u16, PortError>;
+
+    /// Reserves `count` numbers and answers the first. A repeat reserves others: gaps are allowed. Numbers begin at 1.
+    async fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64, PortError>;
+
+    /// Stores a new account; `false` when the owner's e-mail is taken. A repeat with the same ids answers `true`.
+    async fn found(&self, founding: &Founding) -> Result<bool, PortError>;
+
+    /// Stores a user of an existing account; `false` when the e-mail is taken.
+    async fn add_user(&self, user: &User) -> Result<bool, PortError>;
+
+    /// Who has this e-mail.
+    async fn user_by_email(&self, email: &Email) -> Result<Option<(AccountId, UserId)>, PortError>;
+
+    /// All accounts. For the administrator of one machine; bounded to the first thousand.
+    async fn accounts(&self) -> Result<Vec<AccountId>, PortError>;
+
+    /// Stores a token under the hash of its secret.
+    async fn put_token(&self, token: &Token, hash: &TokenHash) -> Result<(), PortError>;
+
+    /// The token with this secret.
+    async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError>;
+
+    /// Stores a secret (by its hash) that may be used once to sign a browser in.
+    async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError>;
+
+    /// Uses up a sign-in secret. The second caller gets `None`.
+    async fn take_sign_in(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError>;
+
+    /// Stores a browser's session under the hash of its cookie.
+    async fn put_web_session(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError>;
+
+    /// The session with this cookie.
+    async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError>;
+
+    /// The devices of a shard.
+    async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError>;
+
+    /// Deliveries whose next attempt is due by `now`, at most `limit`.
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError>;
+}

@@ -1,0 +1,65 @@
+//! Clock, randomness, key wrapping and calls to foreign addresses.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hantar_domain::egress::Target;
+use hantar_domain::sealed::DataKey;
+use hantar_domain::time::Timestamp;
+use hantar_domain::webhook::Answer;
+
+use super::PortError;
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// The civil time. Within one process each reading is later than the one before.
+    fn now(&self) -> Timestamp;
+
+    /// How long the machine has been running, counting also while it slept. Never goes back.
+    fn running(&self) -> Duration;
+}
+
+/// Randomness fit for secrets.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// Keeps data keys wrapped: a key service, or a key file on one machine.
+#[async_trait]
+pub trait KeyWrap: Send + Sync {
+    /// Wraps a data key for the store.
+    async fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, PortError>;
+
+    /// Unwraps a stored data key.
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<DataKey, PortError>;
+}
+
+/// One call to a foreign address.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Where to. Its name is resolved, and each address checked, by the port.
+    pub target: Target,
+    /// Headers, in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAnswer {
+    /// The answer, or why there was none.
+    pub answer: Answer,
+    /// The first bytes of the answer's body, as text.
+    pub excerpt: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The guarded way to foreign addresses: public or listed ones alone, no redirects, bounded in time and size.
+#[async_trait]
+pub trait Egress: Send + Sync {
+    /// Posts a call. Failures are answers, too.
+    async fn post(&self, call: Call) -> CallAnswer;
+}

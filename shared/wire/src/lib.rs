@@ -1,0 +1,1 @@
+//! JSON that leaves a process.

@@ -1,0 +1,1 @@
+//! Journeys, faults and benches over the whole product.

@@ -1,0 +1,1 @@
+//! Builders, servers and fakes for the tests.
