@@ -1,1 +1,18 @@
-//! Handlers woken by a queue, the stream or a timer.
+//! Handlers woken by a queue, the stream or a timer. Each may run twice, or at two places at once.
+
+pub mod deliver_webhook;
+pub mod relay;
+pub mod sweep;
+
+use std::time::Duration;
+
+/// What is to become of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Done: delete it.
+    Done,
+    /// Try again after this.
+    RetryAfter(Duration),
+    /// It can never be done: put it aside for a person, with a stable code.
+    Park(&'static str),
+}

@@ -108,6 +108,8 @@ pub struct Device {
     pub last_seen_at: Option<Timestamp>,
     /// Raised by each change of status: the number of the event about it.
     pub status_seq: u64,
+    /// When the status last changed.
+    pub status_at: Timestamp,
     /// When it was made.
     pub created_at: Timestamp,
 }

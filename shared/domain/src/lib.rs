@@ -9,6 +9,7 @@ pub mod device;
 pub mod egress;
 pub mod ids;
 pub mod lease;
+pub mod merge;
 pub mod message;
 pub mod pacing;
 pub mod phone;

@@ -55,6 +55,11 @@ impl Secret {
         TokenHash(Sha256::digest(self.0.as_bytes()).into())
     }
 
+    /// The secret itself, to be shown once.
+    pub fn plain(&self) -> &str {
+        &self.0
+    }
+
     /// The text that its owner is shown once.
     pub fn shown(&self, id: TokenId) -> String {
         format!("{id}|{}", self.0)

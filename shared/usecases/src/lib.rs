@@ -1,8 +1,18 @@
 //! One file per business act, and the ports that they need from outside.
 
 pub mod account_key;
+pub mod authenticate;
+pub mod cancel_message;
+pub mod create_token;
+pub mod found_account;
+pub mod idempotency;
+pub mod link_device;
+pub mod manage_endpoints;
 pub mod numbers;
 pub mod ports;
 pub mod receive_messages;
 pub mod record_ack;
 pub mod record_receipt;
+pub mod send_message;
+pub mod sign_in;
+pub mod sweep_device;

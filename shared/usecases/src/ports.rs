@@ -15,7 +15,7 @@ pub use fleet::{Fleet, Founding, Sequence, WebSession};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use queue::{Job, JobQueue, Queue, Received};
-pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap};
+pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use tenant::{
     Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, DeviceChange, Delivery, DeliveryState, Idempotency,
     Inbound, MessageFilter, MessagePage, Reception, Refusal, StateCounts, Tenant, Tenants,

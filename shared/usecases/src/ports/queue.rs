@@ -59,6 +59,9 @@ pub trait JobQueue: Send + Sync {
     /// Receives up to ten jobs, waiting up to `wait` (at most 20 s) for the first.
     async fn receive(&self, from: Queue, wait: Duration) -> Result<Vec<Received>, PortError>;
 
+    /// Puts something that can never be handled aside for a person, with a stable code, in the queue of parked things.
+    async fn park(&self, code: &str, text: &str) -> Result<(), PortError>;
+
     /// Deletes received jobs.
     async fn done(&self, from: Queue, receipts: &[String]) -> Result<(), PortError>;
 }

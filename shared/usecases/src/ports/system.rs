@@ -19,6 +19,13 @@ pub trait Clock: Send + Sync {
     fn running(&self) -> Duration;
 }
 
+/// Waiting.
+#[async_trait]
+pub trait Sleep: Send + Sync {
+    /// Comes back after `span`.
+    async fn sleep(&self, span: Duration);
+}
+
 /// Randomness fit for secrets.
 pub trait Entropy: Send + Sync {
     /// Fills `bytes`.

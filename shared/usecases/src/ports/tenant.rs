@@ -287,8 +287,12 @@ pub trait Tenant: Send + Sync {
     /// How many messages stand in each state, as counted by the relay so far.
     async fn state_counts(&self) -> Result<StateCounts, PortError>;
 
-    /// Adds differences to the counts for one batch of the stream. `batch` names it; a repeat of it changes nothing.
-    async fn add_counts(&self, batch: &str, differences: &[(Direction, State, i64)]) -> Result<(), PortError>;
+    /// Up to which sequence number of stream shard `stream` changes were counted.
+    async fn counted_through(&self, stream: &str) -> Result<Option<u128>, PortError>;
+
+    /// Adds differences to the counts, for the records of stream shard `stream` after `seen` up to `through`; in one
+    /// transaction with the new mark, conditional on the mark being at `seen`. `false` when it was not: nothing is added.
+    async fn add_counts(&self, stream: &str, seen: Option<u128>, through: u128, differences: &[(Direction, State, i64)]) -> Result<bool, PortError>;
 
     /// Takes a message to the wire: `queued` or `held` to `dispatched`, stamped with the owner's epoch. For one that is
     /// `dispatched` already under an epoch not later than `epoch`, restamps it and answers `Unchanged`. Unless the

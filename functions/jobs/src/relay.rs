@@ -1,0 +1,180 @@
+//! The stream of the business table becomes doorbells, events for subscribers, and counts.
+//!
+//! One worker reads each stream shard in order. A batch that fails is read again: rings repeat harmlessly, deliveries
+//! are stored once by (endpoint, event), and counts remember how far they went.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hantar_domain::device::Device;
+use hantar_domain::ids::{AccountId, DeviceId, Shard};
+use hantar_domain::message::{Direction, Message, State};
+use hantar_domain::webhook::{Endpoint, EventId, EventKind};
+use hantar_usecases::ports::{Change, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants};
+use hantar_wire::webhook as body;
+
+/// What the relay needs from outside.
+pub struct Relay {
+    /// Tenants' records.
+    pub tenants: Arc<dyn Tenants>,
+    /// Doorbells.
+    pub queue: Arc<dyn JobQueue>,
+    /// The fleet's fixed number of shards.
+    pub shards: u16,
+}
+
+/// One record of the stream.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its number within its stream shard; rises.
+    pub sequence: u128,
+    /// What it says.
+    pub change: Change,
+}
+
+/// An event on its way to subscribers.
+struct Event {
+    account: AccountId,
+    id: EventId,
+    kind: EventKind,
+    body: String,
+    at: hantar_domain::time::Timestamp,
+}
+
+impl Relay {
+    /// Handles a batch of stream shard `stream`, in order. After an error the whole batch is to be given again.
+    pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
+        self.ring(records).await?;
+        self.publish(records).await?;
+        self.count(stream, records).await
+    }
+
+    /// One doorbell per device, however many of its messages the batch holds.
+    async fn ring(&self, records: &[Record]) -> Result<(), PortError> {
+        let mut devices: BTreeMap<Shard, BTreeSet<(AccountId, DeviceId)>> = BTreeMap::new();
+        for record in records {
+            if let Some((account, device)) = rings_for(&record.change) {
+                devices.entry(Shard::of(device, self.shards)).or_default().insert((account, device));
+            }
+        }
+        for (shard, devices) in devices {
+            let jobs: Vec<Job> = devices.into_iter().map(|(account, device)| Job::Device { account, device }).collect();
+            self.queue.send(Queue::Shard(shard), &jobs, std::time::Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, records: &[Record]) -> Result<(), PortError> {
+        let mut endpoints: BTreeMap<AccountId, Vec<Endpoint>> = BTreeMap::new();
+        let mut jobs = Vec::new();
+        for event in records.iter().flat_map(|record| events_of(&record.change)) {
+            let tenant = self.tenants.for_account(event.account);
+            if let std::collections::btree_map::Entry::Vacant(entry) = endpoints.entry(event.account) {
+                entry.insert(tenant.endpoints().await?);
+            }
+            let subscribed = endpoints.get(&event.account).into_iter().flatten();
+            for endpoint in subscribed.filter(|endpoint| endpoint.disabled.is_none() && endpoint.subscription.wants(event.kind)) {
+                let delivery = Delivery {
+                    endpoint: endpoint.id,
+                    event: event.id.clone(),
+                    kind: event.kind,
+                    body: event.body.clone(),
+                    state: DeliveryState::Pending,
+                    due_at: event.at,
+                    attempts: vec![],
+                };
+                // Also when it was stored before: the process may have died between storing and ringing.
+                tenant.add_delivery(&delivery).await?;
+                jobs.push(Job::Delivery { account: event.account, endpoint: endpoint.id, event: event.id.clone() });
+            }
+        }
+        if jobs.is_empty() { Ok(()) } else { self.queue.send(Queue::Webhooks, &jobs, std::time::Duration::ZERO).await }
+    }
+
+    async fn count(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
+        let mut accounts: BTreeMap<AccountId, Vec<&Record>> = BTreeMap::new();
+        for record in records {
+            if let Change::Message { new, .. } = &record.change {
+                accounts.entry(new.account).or_default().push(record);
+            }
+        }
+        for (account, records) in accounts {
+            let tenant = self.tenants.for_account(account);
+            let counted = tenant.counted_through(stream).await?;
+            let fresh: Vec<&Record> = records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
+            let Some(last) = fresh.last() else { continue };
+            let differences = differences(fresh.iter().map(|record| &record.change));
+            if !tenant.add_counts(stream, counted, last.sequence, &differences).await? {
+                // Somebody else counts the same stream shard: leave it to the next reading of this batch.
+                return Err(PortError::Conflict);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The device that is to be woken by a change: a new message to send, or somebody wants a QR code.
+fn rings_for(change: &Change) -> Option<(AccountId, DeviceId)> {
+    match change {
+        Change::Message { old: None, new } if new.direction == Direction::Outbound && new.state.is_open() => Some((new.account, new.device)),
+        Change::Message { .. } => None,
+        Change::Device { old, new } => {
+            let wanted_before = old.as_ref().and_then(|old| old.pairing_wanted_until);
+            (new.pairing_wanted_until.is_some() && new.pairing_wanted_until != wanted_before).then_some((new.account, new.id))
+        }
+    }
+}
+
+fn events_of(change: &Change) -> Vec<Event> {
+    match change {
+        Change::Message { old, new } if new.direction == Direction::Outbound => status_events(old.as_deref(), new),
+        Change::Message { old: None, new } => vec![Event {
+            account: new.account,
+            id: EventId::message(new.account, new.id, 0),
+            kind: EventKind::MessageReceived,
+            body: body::message_received(new),
+            at: new.accepted_at,
+        }],
+        Change::Message { .. } => vec![],
+        Change::Device { old, new } => device_event(old.as_deref(), new).into_iter().collect(),
+    }
+}
+
+/// One event for each new step, but for those that tell a subscriber nothing: that it was accepted, which the answer
+/// to the request said, and that it is on its way to the socket.
+fn status_events(old: Option<&Message>, new: &Message) -> Vec<Event> {
+    let known = old.map_or(0, |old| old.history.len());
+    let steps = new.history.iter().enumerate().skip(known);
+    let told = steps.filter(|(_, step)| !matches!(step.state, State::Queued | State::Dispatched));
+    let event = |(index, step): (usize, &hantar_domain::message::Step)| Event {
+        account: new.account,
+        id: EventId::message(new.account, new.id, index),
+        kind: EventKind::MessageStatus,
+        body: body::message_status(new, index),
+        at: step.at,
+    };
+    told.map(event).collect()
+}
+
+fn device_event(old: Option<&Device>, new: &Device) -> Option<Event> {
+    let seq_before = old.map_or(0, |old| old.status_seq);
+    (new.status_seq > seq_before).then(|| {
+        let at = new.status_at;
+        Event { account: new.account, id: EventId::device(new.id, new.status_seq), kind: EventKind::DeviceStatus, body: body::device_status(new, at), at }
+    })
+}
+
+fn differences<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(Direction, State, i64)> {
+    let mut counts: BTreeMap<(bool, State), i64> = BTreeMap::new();
+    for change in changes {
+        if let Change::Message { old, new } = change {
+            let outbound = new.direction == Direction::Outbound;
+            if let Some(old) = old {
+                *counts.entry((outbound, old.state)).or_default() -= 1;
+            }
+            *counts.entry((outbound, new.state)).or_default() += 1;
+        }
+    }
+    let direction = |outbound| if outbound { Direction::Outbound } else { Direction::Inbound };
+    counts.into_iter().filter(|(_, count)| *count != 0).map(|((outbound, state), count)| (direction(outbound), state, count)).collect()
+}

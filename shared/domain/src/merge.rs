@@ -1,0 +1,98 @@
+//! Merge fields in a text: `{{name}}`, `{{plan | default: "there"}}`.
+//!
+//! Never evaluated as code, and what a field brings in is not looked through again.
+
+/// A rendered text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// The fields that had neither a value nor a default; they left no trace in the text.
+    pub missing: Vec<String>,
+}
+
+/// Fills in the fields of `body` from `value`. Braces that hold no field are left as they are.
+pub fn render(body: &str, value: impl Fn(&str) -> Option<String>) -> Rendered {
+    let mut rendered = Rendered { text: String::with_capacity(body.len()), missing: Vec::new() };
+    let mut rest = body;
+    while let Some(start) = rest.find("{{") {
+        rendered.text.push_str(&rest[..start]);
+        let inside = &rest[start + 2..];
+        let field = inside.find("}}").and_then(|end| Some((Field::parse(&inside[..end])?, &inside[end + 2..])));
+        let Some((field, after)) = field else {
+            rendered.text.push_str("{{");
+            rest = inside;
+            continue;
+        };
+        match value(field.name).or(field.default) {
+            Some(text) => rendered.text.push_str(&text),
+            None => rendered.missing.push(field.name.to_owned()),
+        }
+        rest = after;
+    }
+    rendered.text.push_str(rest);
+    rendered
+}
+
+struct Field<'a> {
+    name: &'a str,
+    default: Option<String>,
+}
+
+impl<'a> Field<'a> {
+    fn parse(inside: &'a str) -> Option<Self> {
+        let (name, filter) = match inside.split_once('|') {
+            Some((name, filter)) => (name.trim(), Some(filter.trim())),
+            None => (inside.trim(), None),
+        };
+        let named = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        let default = match filter {
+            None => None,
+            Some(filter) => {
+                let text = filter.strip_prefix("default")?.trim_start().strip_prefix(':')?.trim();
+                Some(text.strip_prefix('"')?.strip_suffix('"')?.to_owned())
+            }
+        };
+        named.then_some(Self { name, default })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ali(field: &str) -> Option<String> {
+        match field {
+            "name" => Some("Ali".into()),
+            "sly" => Some("{{name}}".into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn fields_are_filled_in_and_defaults_used() {
+        for (body, text) in [
+            ("Hi {{name}}!", "Hi Ali!"),
+            ("Hi {{ name }}", "Hi Ali"),
+            ("Hi {{plan | default: \"there\"}}", "Hi there"),
+            ("{{name}}{{name}}", "AliAli"),
+            ("no fields", "no fields"),
+            ("{{", "{{"),
+            ("{{}} {{a b}} {{name", "{{}} {{a b}} {{name"),
+            ("{{ {{name}}", "{{ Ali"),
+        ] {
+            assert_eq!(render(body, ali).text, text, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_leaves_no_trace_and_is_named() {
+        let rendered = render("Hi {{plan}}.", ali);
+        assert_eq!((rendered.text.as_str(), rendered.missing), ("Hi .", vec!["plan".to_owned()]));
+    }
+
+    #[test]
+    fn what_a_field_brings_in_is_not_expanded_again() {
+        assert_eq!(render("{{sly}}", ali).text, "{{name}}");
+    }
+}

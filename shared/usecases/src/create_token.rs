@@ -1,0 +1,43 @@
+//! A new API token: shown once, kept as a hash.
+
+use hantar_domain::ids::{AccountId, TokenId, UserId};
+use hantar_domain::time::Timestamp;
+use hantar_domain::token::{Abilities, RANDOM_BYTES, Secret, Token};
+
+use crate::numbers::Numbers;
+use crate::ports::{Entropy, Fleet, PortError, Sequence};
+
+/// A new secret.
+pub fn new_secret(entropy: &dyn Entropy) -> Secret {
+    loop {
+        let mut random = [0; RANDOM_BYTES];
+        entropy.fill(&mut random);
+        if let Some(secret) = Secret::from_random(&random) {
+            return secret;
+        }
+    }
+}
+
+/// What a new token is.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// The account that it opens.
+    pub account: AccountId,
+    /// The person that it acts for.
+    pub user: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub abilities: Abilities,
+    /// When it ends, if ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a token and answers it with the text to show. Not repeatable: each run makes another one.
+pub async fn create_token(fleet: &dyn Fleet, numbers: &Numbers, entropy: &dyn Entropy, new: NewToken) -> Result<(Token, String), PortError> {
+    let id = TokenId(numbers.next(Sequence::Tokens).await?);
+    let secret = new_secret(entropy);
+    let token = Token { id, account: new.account, user: new.user, name: new.name, abilities: new.abilities, expires_at: new.expires_at };
+    fleet.put_token(&token, &secret.hash()).await?;
+    Ok((token, secret.shown(id)))
+}

@@ -1,0 +1,64 @@
+//! Linking a number: asking for a QR code, and waiting until the host shows one.
+
+use std::time::Duration;
+
+use hantar_domain::device::{Device, PAIRING_WANTED, PairingCode};
+use hantar_domain::ids::DeviceId;
+
+use crate::ports::{Clock, DeviceChange, PortError, Sleep, Tenant};
+
+/// How long a caller waits for a code.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the device is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// What came of asking for a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Linking {
+    /// Scan this.
+    Code(Box<Device>, PairingCode),
+    /// The host has not shown a code yet: ask again.
+    NotYet(Box<Device>),
+    /// A number is linked already.
+    Linked(Box<Device>),
+    /// There is no such device.
+    Missing,
+}
+
+/// Asks for a QR code of `device` (the default one when absent) and waits up to `patience` looks for it. Repeatable:
+/// each run keeps pairing going for three more minutes.
+pub async fn link_device(tenant: &dyn Tenant, clock: &dyn Clock, sleep: &dyn Sleep, device: Option<DeviceId>) -> Result<Linking, PortError> {
+    let Some(mut device) = find_device(tenant, device).await? else { return Ok(Linking::Missing) };
+    let asked_at = clock.now();
+    if !device.status.is_linked() {
+        let wanted = DeviceChange::PairingWanted(asked_at + PAIRING_WANTED);
+        if let Some(changed) = tenant.change_device(device.id, &wanted, None).await? {
+            device = changed;
+        }
+    }
+    loop {
+        if device.status.is_linked() {
+            return Ok(Linking::Linked(Box::new(device)));
+        }
+        let now = clock.now();
+        if let Some(code) = device.pairing_code.clone().filter(|code| code.expires_at > now) {
+            return Ok(Linking::Code(Box::new(device), code));
+        }
+        if now.since(asked_at) >= PATIENCE {
+            return Ok(Linking::NotYet(Box::new(device)));
+        }
+        sleep.sleep(LOOK_EVERY).await;
+        match tenant.device(device.id).await? {
+            Some(seen) => device = seen,
+            None => return Ok(Linking::Missing),
+        }
+    }
+}
+
+/// The named device, or the default one.
+pub async fn find_device(tenant: &dyn Tenant, device: Option<DeviceId>) -> Result<Option<Device>, PortError> {
+    match device {
+        Some(id) => tenant.device(id).await,
+        None => Ok(tenant.devices().await?.into_iter().find(|device| device.is_default)),
+    }
+}

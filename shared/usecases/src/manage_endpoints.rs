@@ -1,0 +1,102 @@
+//! Subscribers' addresses: made with a secret that is shown once, listed, deleted.
+
+use hantar_domain::egress::{AllowList, Refusal, Target};
+use hantar_domain::ids::{AccountId, EndpointId};
+use hantar_domain::webhook::{Endpoint, MAX_ENDPOINTS, SigningSecret, Subscription, SubscriptionError};
+
+use crate::account_key::AccountKeys;
+use crate::idempotency::idempotency;
+use crate::numbers::Numbers;
+use crate::ports::{Clock, Created, Entropy, PortError, Sequence, Tenant};
+
+/// What a new endpoint is, not yet checked.
+#[derive(Clone, Debug)]
+pub struct NewEndpoint {
+    /// Where to.
+    pub url: String,
+    /// Names of events; `*` for all.
+    pub events: Vec<String>,
+    /// The caller's idempotency key, and the bytes of the request that it stands for.
+    pub idempotency: Option<(String, Vec<u8>)>,
+}
+
+/// Why an endpoint is not made. Nothing is written then.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The address may not be called.
+    #[error(transparent)]
+    Url(Refusal),
+    /// The events do not exist.
+    #[error(transparent)]
+    Events(SubscriptionError),
+    /// The account has as many as it may have.
+    #[error("an account may have {MAX_ENDPOINTS} endpoints")]
+    TooMany,
+    /// The idempotency key stands for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What managing endpoints needs from outside.
+pub struct EndpointParts<'a> {
+    /// The account's records.
+    pub tenant: &'a dyn Tenant,
+    /// Numbers.
+    pub numbers: &'a Numbers,
+    /// Seals the secret.
+    pub keys: &'a AccountKeys,
+    /// Randomness.
+    pub entropy: &'a dyn Entropy,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Addresses that may be called although they are not public.
+    pub allowed: &'a AllowList,
+}
+
+/// Where the secret of an endpoint is kept: it opens nowhere else.
+fn place(endpoint: EndpointId) -> String {
+    format!("endpoint/{endpoint}")
+}
+
+/// Makes an endpoint and answers it with its secret. With an idempotency key a repeat answers the same ones.
+pub async fn create_endpoint(with: &EndpointParts<'_>, account: AccountId, new: NewEndpoint) -> Result<(Endpoint, SigningSecret), EndpointError> {
+    let target = Target::parse(&new.url, with.allowed).map_err(EndpointError::Url)?;
+    let subscription = Subscription::parse(&new.events).map_err(EndpointError::Events)?;
+    if with.tenant.endpoints().await?.len() >= MAX_ENDPOINTS {
+        return Err(EndpointError::TooMany);
+    }
+    let mut secret = [0; 32];
+    with.entropy.fill(&mut secret);
+    let secret = SigningSecret::from_bytes(secret);
+    let id = EndpointId(with.numbers.next(Sequence::Endpoints(account)).await?);
+    let now = with.clock.now();
+    let endpoint = Endpoint {
+        account,
+        id,
+        url: target.url.to_string(),
+        subscription,
+        sealed_secret: with.keys.seal(account, &place(id), secret.bytes()).await?,
+        disabled: None,
+        created_at: now,
+    };
+    let idempotency = new.idempotency.map(|(key, content)| idempotency("endpoint", &key, &content, now));
+    match with.tenant.add_endpoint(&endpoint, idempotency.as_ref()).await? {
+        Created::New => Ok((endpoint, secret)),
+        Created::Replayed(earlier) => {
+            let secret = open_secret(with.keys, &earlier).await?;
+            Ok((*earlier, secret))
+        }
+        Created::KeyReused => Err(EndpointError::KeyReused),
+    }
+}
+
+/// The secret of a stored endpoint.
+pub async fn open_secret(keys: &AccountKeys, endpoint: &Endpoint) -> Result<SigningSecret, PortError> {
+    let place = place(endpoint.id);
+    let bytes = keys.open(endpoint.account, &place, &endpoint.sealed_secret).await?;
+    let bytes = bytes.try_into().map_err(|_| PortError::Corrupt(format!("the secret at {place} has a wrong length")))?;
+    Ok(SigningSecret::from_bytes(bytes))
+}

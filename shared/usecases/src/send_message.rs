@@ -1,0 +1,196 @@
+//! Accepting one message: the one way in, whoever asks for it.
+
+use std::time::Duration;
+
+use hantar_domain::credits::PRICE;
+use hantar_domain::device::Device;
+use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId};
+use hantar_domain::merge::render;
+use hantar_domain::message::{Direction, Lane, MAX_BODY_CHARS, Message, State, Step};
+use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
+use hantar_domain::time::Timestamp;
+
+use crate::idempotency::idempotency;
+use crate::numbers::Numbers;
+use crate::ports::{Acceptance, Accepted, Clock, PortError, Sequence, Tenant};
+
+/// Whoever wrote within this time is answered in the lane of replies.
+const CONVERSATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest name and reference, in characters.
+pub const MAX_LABEL_CHARS: usize = 255;
+/// How far ahead a message may be scheduled.
+const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// A message as its sender asks for it, not yet checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// To whom, in any spelling.
+    pub phone: String,
+    /// What; may hold merge fields.
+    pub body: String,
+    /// The recipient's name, for `{{name}}`.
+    pub name: Option<String>,
+    /// Values for further merge fields.
+    pub attributes: Vec<(String, String)>,
+    /// The caller's own reference.
+    pub external_id: Option<String>,
+    /// The device to send by; the default one when absent.
+    pub device: Option<DeviceId>,
+    /// Not before.
+    pub scheduled_at: Option<Timestamp>,
+    /// Whether it is a row of a campaign.
+    pub campaign: bool,
+    /// The caller's idempotency key, and the bytes of the request that it stands for.
+    pub idempotency: Option<(String, Vec<u8>)>,
+}
+
+/// What is wrong with a draft's field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It is missing or empty.
+    Required,
+    /// Longer than this many characters.
+    TooLong(usize),
+    /// No number of the account's regions (named by the home region's adjective).
+    Phone {
+        /// Such as "Malaysian".
+        adjective: String,
+        /// More exactly.
+        error: PhoneError,
+    },
+    /// There is no such device, or no default one.
+    NoDevice,
+    /// Too far ahead.
+    TooFarAhead,
+}
+
+/// A field and its problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// The field's path in the request.
+    pub field: &'static str,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// Why a message is not accepted. Nothing is written then.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The draft is wrong: mend the named fields.
+    #[error("the message is not valid")]
+    Invalid(Vec<FieldProblem>),
+    /// Too few credits: top up.
+    #[error("too few credits: {required} required, {balance} left")]
+    Credits {
+        /// What it costs.
+        required: i64,
+        /// What is left.
+        balance: i64,
+    },
+    /// The idempotency key stands for another request: take a new key.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A port failed: see there.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Accepts a message: charged, stored and on its way when it answers. With an idempotency key a repeat answers the same
+/// message; without one each run makes another.
+pub async fn send_message(tenant: &dyn Tenant, numbers: &Numbers, clock: &dyn Clock, account: AccountId, draft: Draft) -> Result<Message, SendError> {
+    let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
+    let device = match draft.device {
+        Some(id) => tenant.device(id).await?,
+        None => tenant.devices().await?.into_iter().find(|device| device.is_default),
+    };
+    let now = clock.now();
+    let (phone, body, device) = check(&draft, &record.regions, device, now).map_err(SendError::Invalid)?;
+    let lane = if draft.campaign {
+        Lane::Campaign
+    } else if tenant.wrote_since(device.id, &phone, now - CONVERSATION).await? {
+        Lane::Reply
+    } else {
+        Lane::Single
+    };
+    let id = MessageId(numbers.next(Sequence::Messages(account)).await?);
+    let idempotency = draft.idempotency.as_ref().map(|(key, content)| idempotency("send", key, content, now));
+    let message = accepted_message(account, id, &device, phone, body, lane, draft, clock.now());
+    match tenant.accept(&Acceptance { message: message.clone(), idempotency }).await? {
+        Accepted::Stored => Ok(message),
+        Accepted::Replayed(earlier) => Ok(*earlier),
+        Accepted::KeyReused => Err(SendError::KeyReused),
+        Accepted::Refused { balance } => Err(SendError::Credits { required: PRICE, balance }),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, from one place, of what was just checked")]
+fn accepted_message(account: AccountId, id: MessageId, device: &Device, phone: PhoneNumber, body: String, lane: Lane, draft: Draft, at: Timestamp) -> Message {
+    let held_until = draft.scheduled_at.filter(|due| *due > at);
+    let (state, code) = if held_until.is_some() { (State::Held, Some("scheduled".to_owned())) } else { (State::Queued, None) };
+    Message {
+        account,
+        id,
+        device: device.id,
+        direction: Direction::Outbound,
+        phone: Some(phone),
+        lid: None,
+        name: draft.name,
+        body,
+        external_id: draft.external_id,
+        lane,
+        stanza: StanzaId::for_message(&device.stanza_key, id),
+        state,
+        held_until,
+        accepted_at: at,
+        updated_at: at,
+        credits: PRICE,
+        refunded: false,
+        history: vec![Step { state, at, code }],
+    }
+}
+
+/// All problems at once, in the order of the fields.
+fn check(draft: &Draft, regions: &[Region], device: Option<Device>, now: Timestamp) -> Result<(PhoneNumber, String, Device), Vec<FieldProblem>> {
+    let mut problems = Vec::new();
+    let mut found = |field, problem| problems.push(FieldProblem { field, problem });
+    let phone = if draft.phone.trim().is_empty() {
+        found("phone", Problem::Required);
+        None
+    } else {
+        let adjective = regions.first().copied().unwrap_or(Region::MALAYSIA).adjective();
+        PhoneNumber::parse(&draft.phone, regions).map_err(|error| found("phone", Problem::Phone { adjective, error })).ok()
+    };
+    let body = text(draft, phone.as_ref());
+    if draft.body.trim().is_empty() {
+        found("body", Problem::Required);
+    } else if body.chars().count() > MAX_BODY_CHARS || draft.body.chars().count() > MAX_BODY_CHARS {
+        found("body", Problem::TooLong(MAX_BODY_CHARS));
+    } else if body.trim().is_empty() {
+        found("body", Problem::Required);
+    }
+    for (field, label) in [("name", &draft.name), ("external_id", &draft.external_id)] {
+        if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL_CHARS) {
+            found(field, Problem::TooLong(MAX_LABEL_CHARS));
+        }
+    }
+    if device.is_none() {
+        found("device", Problem::NoDevice);
+    }
+    if draft.scheduled_at.is_some_and(|due| due > now + MAX_AHEAD) {
+        found("scheduled_at", Problem::TooFarAhead);
+    }
+    match (phone, device) {
+        (Some(phone), Some(device)) if problems.is_empty() => Ok((phone, body, device)),
+        _ => Err(problems),
+    }
+}
+
+fn text(draft: &Draft, phone: Option<&PhoneNumber>) -> String {
+    let value = |field: &str| match field {
+        "name" => draft.name.clone(),
+        "first_name" => draft.name.as_ref().and_then(|name| name.split_whitespace().next()).map(str::to_owned),
+        "phone" => phone.map(ToString::to_string),
+        other => draft.attributes.iter().find(|(key, _)| key == other).map(|(_, value)| value.clone()),
+    };
+    render(&draft.body, value).text
+}

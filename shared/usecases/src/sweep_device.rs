@@ -1,0 +1,81 @@
+//! Looking after a device's messages: rings for what was missed, calls silence by its name, gives credits back.
+//!
+//! Runs for every device about once a minute. Doing it twice, or at two places at once, changes nothing.
+
+use std::time::Duration;
+
+use hantar_domain::credits::refund_due;
+use hantar_domain::ids::DeviceId;
+use hantar_domain::message::{ACK_PATIENCE, Fact, Message, State, Turn};
+use hantar_domain::time::Timestamp;
+
+use crate::ports::{Clock, PortError, Tenant};
+
+/// A queued message older than this was perhaps missed: the doorbell may be lost.
+const MISSED_AFTER: Duration = Duration::from_secs(60);
+/// How much of a device's line one sweep looks at.
+const LOOKED_AT: usize = 500;
+
+/// What a sweep found to do elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// The device has work: ring.
+    pub ring: bool,
+    /// Messages that were called `unknown`.
+    pub silent: usize,
+    /// Messages whose credit was given back.
+    pub refunded: usize,
+}
+
+/// What is to be done with one entry of a device's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Fine,
+    Ring,
+    Silent,
+    Stale,
+}
+
+fn look_at(message: Option<&Message>, now: Timestamp) -> Finding {
+    let Some(message) = message else { return Finding::Stale };
+    let age = now.since(message.updated_at);
+    match message.state {
+        State::Queued if age >= MISSED_AFTER => Finding::Ring,
+        State::Held if message.held_until.is_none_or(|due| due <= now) => Finding::Ring,
+        State::Dispatched if age >= ACK_PATIENCE => Finding::Silent,
+        state if state.is_open() => Finding::Fine,
+        _ => Finding::Stale,
+    }
+}
+
+/// Sweeps one device.
+pub async fn sweep_device(tenant: &dyn Tenant, clock: &dyn Clock, device: DeviceId) -> Result<Swept, PortError> {
+    let mut swept = Swept::default();
+    let turns = tenant.open_turns(device, LOOKED_AT).await?;
+    let ids: Vec<_> = turns.iter().map(|turn| turn.message).collect();
+    let messages = if ids.is_empty() { vec![] } else { tenant.messages(&ids).await? };
+    let now = clock.now();
+    for turn in turns {
+        sweep_turn(tenant, device, turn, messages.iter().find(|message| message.id == turn.message), now, &mut swept).await?;
+    }
+    for id in tenant.unknown_messages(device, LOOKED_AT).await? {
+        let due = tenant.message(id).await?.is_some_and(|message| refund_due(&message, now).is_some());
+        if due && tenant.refund_unknown(id, now).await? {
+            swept.refunded += 1;
+        }
+    }
+    Ok(swept)
+}
+
+async fn sweep_turn(tenant: &dyn Tenant, device: DeviceId, turn: Turn, message: Option<&Message>, now: Timestamp, swept: &mut Swept) -> Result<(), PortError> {
+    match look_at(message, now) {
+        Finding::Fine => {}
+        Finding::Ring => swept.ring = true,
+        Finding::Stale => tenant.forget_turn(device, turn).await?,
+        Finding::Silent => {
+            tenant.record(turn.message, Fact::Silence, now).await?;
+            swept.silent += 1;
+        }
+    }
+    Ok(())
+}
