@@ -1,1 +1,22 @@
-//! The simulated WhatsApp network.
+//! The simulated WhatsApp network: a server that speaks the real protocol (WebSocket, Noise, binary stanzas, Signal)
+//! and plays the phones of the people on it. Tests, and developers who integrate with Hantar, run against it
+//! instead of real numbers.
+
+mod admin;
+mod certificate;
+mod connection;
+mod content;
+mod entropy;
+mod handshake;
+mod network;
+mod signal;
+mod simulator;
+mod stanza;
+mod time;
+
+pub use network::{
+    ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, Paired, PhoneMessage, PhoneView,
+    StanzaDirection, StanzaFilter,
+};
+pub use signal::SignalError;
+pub use simulator::{Simulator, SimulatorConfig, SimulatorError};

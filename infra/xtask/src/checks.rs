@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::run;
 use crate::workplace::Workplace;
@@ -28,14 +28,18 @@ const DANGER: &str = "danger-";
 
 /// The code is formatted.
 pub(crate) fn format(place: &Workplace) -> anyhow::Result<()> {
-    run::quiet(place, "format", place.cargo("fmt").args(["--all", "--check"]))
+    let unformatted = run::quiet(place, "format", place.cargo("fmt").args(["--all", "--check", "--", "-l"]));
+    unformatted.context("run `cargo fmt --all`")
 }
 
 /// Dependencies are those that are allowed, for the crates they are allowed for, under known licences.
 pub(crate) fn deny(place: &Workplace) -> anyhow::Result<()> {
     let mut command = place.command(place.tools().join("bin/cargo-deny"));
     // Advisories need a database from outside, which changes without a commit: they are no part of what passes.
-    command.args(["--workspace", "check", "--hide-inclusion-graph", "--allow", "unused-wrapper", "bans", "licenses", "sources"]);
+    command.arg("--workspace").args(place.in_ci.then_some("--locked"));
+    command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    // A list may name who does not yet make use of it; an exception that meets nothing is a clarification gone stale.
+    command.args(["--allow", "unused-wrapper", "--deny", "license-exception-not-encountered"]);
     run::quiet(place, "deny", &mut command)
 }
 

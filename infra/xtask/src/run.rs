@@ -21,7 +21,7 @@ pub(crate) fn quiet(place: &Workplace, name: &str, command: &mut Command) -> any
         return Ok(());
     }
     let output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-    let lines: Vec<&str> = output.lines().collect();
+    let lines: Vec<&str> = output.lines().filter(|line| !is_progress(line)).collect();
     let hidden = lines.len().saturating_sub(SHOWN_LINES);
     if hidden > 0 {
         println!("… {hidden} lines before these are in {}", path.display());
@@ -30,6 +30,13 @@ pub(crate) fn quiet(place: &Workplace, name: &str, command: &mut Command) -> any
         println!("{line}");
     }
     bail!("`{}` failed: {status}", text_of(command));
+}
+
+/// Cargo's account of what went well.
+fn is_progress(line: &str) -> bool {
+    ["Compiling ", "Checking ", "Downloading ", "Downloaded ", "Blocking "]
+        .iter()
+        .any(|verb| line.trim_start().starts_with(verb))
 }
 
 /// Runs a command and gives back what it printed on its standard output; what it said when it failed is in the error.

@@ -11,7 +11,8 @@ pub(crate) struct Workplace {
     /// The root of the clone.
     pub(crate) root: PathBuf,
     cache: PathBuf,
-    in_ci: bool,
+    /// In CI the lock file binds: what it does not hold fails, instead of being chosen on the spot.
+    pub(crate) in_ci: bool,
 }
 
 impl Workplace {
@@ -68,7 +69,7 @@ impl Workplace {
         command
     }
 
-    /// `cargo SUBCOMMAND` in the clone, building into the cache. In CI the lock file binds.
+    /// `cargo SUBCOMMAND` in the clone, building into the cache.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = self.command("cargo");
         command.arg(subcommand).env("CARGO_TARGET_DIR", self.target());

@@ -13,6 +13,7 @@ pub mod merge;
 pub mod message;
 pub mod pacing;
 pub mod phone;
+pub mod reason;
 pub mod sealed;
 pub mod time;
 pub mod token;

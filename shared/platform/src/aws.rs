@@ -23,7 +23,7 @@ const DYNAMODB_OPERATION: Duration = Duration::from_secs(10);
 /// One call to SQS, one try: the longest long poll is 20 seconds.
 const SQS_ATTEMPT: Duration = Duration::from_secs(25);
 /// One call to SQS with all its tries.
-const SQS_OPERATION: Duration = Duration::from_secs(60);
+const SQS_OPERATION: Duration = Duration::from_mins(1);
 /// Tries of one call, the first included (the SDK's standard mode).
 const ATTEMPTS: u32 = 3;
 

@@ -30,12 +30,7 @@ pub enum Linking {
 pub async fn link_device(tenant: &dyn Tenant, clock: &dyn Clock, sleep: &dyn Sleep, device: Option<DeviceId>) -> Result<Linking, PortError> {
     let Some(mut device) = find_device(tenant, device).await? else { return Ok(Linking::Missing) };
     let asked_at = clock.now();
-    if !device.status.is_linked() {
-        let wanted = DeviceChange::PairingWanted(asked_at + PAIRING_WANTED);
-        if let Some(changed) = tenant.change_device(device.id, &wanted, None).await? {
-            device = changed;
-        }
-    }
+    device = want_pairing(tenant, clock, device).await?;
     loop {
         if device.status.is_linked() {
             return Ok(Linking::Linked(Box::new(device)));
@@ -53,6 +48,16 @@ pub async fn link_device(tenant: &dyn Tenant, clock: &dyn Clock, sleep: &dyn Sle
             None => return Ok(Linking::Missing),
         }
     }
+}
+
+/// Keeps pairing going for three more minutes and does not wait for a code; answers the device as it is then. Changes
+/// nothing when a number is linked already.
+pub async fn want_pairing(tenant: &dyn Tenant, clock: &dyn Clock, device: Device) -> Result<Device, PortError> {
+    if device.status.is_linked() {
+        return Ok(device);
+    }
+    let wanted = DeviceChange::PairingWanted(clock.now() + PAIRING_WANTED);
+    Ok(tenant.change_device(device.id, &wanted, None).await?.unwrap_or(device))
 }
 
 /// The named device, or the default one.

@@ -11,6 +11,7 @@ use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
 use hantar_domain::time::Timestamp;
 
 use crate::idempotency::idempotency;
+use crate::link_device::find_device;
 use crate::numbers::Numbers;
 use crate::ports::{Acceptance, Accepted, Clock, PortError, Sequence, Tenant};
 
@@ -121,6 +122,14 @@ pub async fn send_message(tenant: &dyn Tenant, numbers: &Numbers, clock: &dyn Cl
         Accepted::KeyReused => Err(SendError::KeyReused),
         Accepted::Refused { balance } => Err(SendError::Credits { required: PRICE, balance }),
     }
+}
+
+/// Everything that is wrong with a draft, with nothing written: for a caller that found mistakes of its own before, so
+/// that it can name all of them at once.
+pub async fn problems(tenant: &dyn Tenant, clock: &dyn Clock, account: AccountId, draft: &Draft) -> Result<Vec<FieldProblem>, PortError> {
+    let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
+    let device = find_device(tenant, draft.device).await?;
+    Ok(check(draft, &record.regions, device, clock.now()).err().unwrap_or_default())
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, from one place, of what was just checked")]

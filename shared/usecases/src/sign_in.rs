@@ -42,3 +42,14 @@ pub async fn by_cookie(fleet: &dyn Fleet, clock: &dyn Clock, cookie: &str) -> Re
     let valid = clock.now() < session.expires_at;
     Ok(valid.then(|| Caller { account: session.account, user: session.user, token: None, abilities: Abilities::all() }))
 }
+
+/// Ends the session behind a cookie. A repeat changes nothing.
+pub async fn sign_out(fleet: &dyn Fleet, clock: &dyn Clock, cookie: &str) -> Result<(), PortError> {
+    let Some(presented) = Presented::parse(cookie) else { return Ok(()) };
+    let Some(session) = fleet.web_session(&presented.hash).await? else { return Ok(()) };
+    let now = clock.now();
+    if session.expires_at <= now {
+        return Ok(());
+    }
+    fleet.put_web_session(&presented.hash, &WebSession { expires_at: now, ..session }).await
+}

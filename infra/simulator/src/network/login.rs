@@ -12,10 +12,16 @@ use crate::{stanza, time};
 
 /// A companion's logged-in connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
+pub(crate) struct Session {
     pub(crate) account: usize,
     pub(crate) device: u16,
     pub(crate) connection: u64,
+}
+
+impl Session {
+    pub(crate) fn device(self) -> u16 {
+        self.device
+    }
 }
 
 /// What a connection turned out to be.

@@ -27,13 +27,14 @@ use wacore_binary::{Jid, Node};
 
 pub use chat::PhoneMessage;
 pub use faults::{ActiveFault, Fault, FaultKind};
-pub use login::Session;
 pub use pairing::Paired;
 pub use people::{CompanionView, PhoneView};
 pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
 
 pub(crate) use accounts::{Account, Device};
 pub(crate) use delivery::HeldAck;
+pub(crate) use login::{Opened, Session};
+pub(crate) use messages::Taken;
 pub(crate) use outbound::{Outbound, Outbox, Outgoing, channel};
 pub(crate) use stanza_log::Origin;
 

@@ -243,9 +243,10 @@ impl Writer {
 impl DatabaseFile {
     fn connect(&self) -> Result<Storage, EngineError> {
         let failed = |source| EngineError::Open { path: self.path.clone(), source };
-        let name = self.path.to_str().ok_or_else(|| {
-            failed(DynoxideError::InternalServerError("the path is no valid Unicode".to_owned()))
-        })?;
+        let name = self
+            .path
+            .to_str()
+            .ok_or_else(|| failed(DynoxideError::InternalServerError("the path is no valid Unicode".to_owned())))?;
         // Sets WAL and a busy time-out of five seconds.
         let storage = Storage::new(name).map_err(failed)?;
         let connection = storage.conn();

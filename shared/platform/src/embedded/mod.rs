@@ -16,6 +16,7 @@ mod tokens;
 
 use std::path::PathBuf;
 
+pub(crate) use self::connector::answer;
 pub use self::engine::DynamoEngine;
 pub use self::stream::{Item, StreamEvent, StreamRecord};
 

@@ -153,21 +153,18 @@ pub(super) fn value(value: dynoxide::AttributeValue) -> AttributeValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dynoxide::storage::Storage;
     use rusqlite::StatementStatus;
 
-    /// The engine's own two statements (dynoxide 3.2.0, `storage.rs` and `sql_builders.rs`).
-    const TABLE: &str = "CREATE TABLE _stream_records (id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL,
-        event_name TEXT NOT NULL, keys_json TEXT NOT NULL, new_image TEXT, old_image TEXT,
-        sequence_number TEXT NOT NULL, shard_id TEXT NOT NULL, created_at INTEGER NOT NULL, user_identity TEXT,
-        event_id TEXT)";
+    /// How the engine numbers a record (dynoxide 3.2.0, `Storage::next_stream_sequence_number`).
     const NEXT: &str = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records \
         WHERE table_name = ?1";
 
-    fn stream_of(records: i64) -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(TABLE).unwrap();
-        connection.execute_batch(INDEX).unwrap();
-        connection
+    fn stream_of(records: i64) -> Storage {
+        let storage = Storage::memory().unwrap();
+        storage.conn().execute_batch(INDEX).unwrap();
+        storage
+            .conn()
             .execute(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                  INSERT INTO _stream_records (table_name, event_name, keys_json, sequence_number, shard_id, created_at)
@@ -175,7 +172,7 @@ mod tests {
                 [records],
             )
             .unwrap();
-        connection
+        storage
     }
 
     /// The steps SQLite's machine takes for a statement.
@@ -200,27 +197,30 @@ mod tests {
 
     #[test]
     fn numbering_a_record_and_reading_the_oldest_use_the_index_and_sort_nothing() {
-        let connection = stream_of(10);
+        let storage = stream_of(10);
+        let connection = storage.conn();
         for sql in [NEXT, OLDEST] {
-            let plan = plan(&connection, sql);
+            let plan = plan(connection, sql);
             assert!(plan.contains("hantar_stream_order") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
-        let plan = plan(&connection, DELETE);
+        let plan = plan(connection, DELETE);
         assert!(plan.contains("INTEGER PRIMARY KEY"), "{plan}");
     }
 
     #[test]
     fn the_work_per_write_and_per_batch_does_not_grow_with_the_stream() {
         let (short, long) = (stream_of(50), stream_of(50_000));
-        assert_eq!(steps(&short, NEXT, None), steps(&long, NEXT, None));
-        assert_eq!(steps(&short, OLDEST, Some(20)), steps(&long, OLDEST, Some(20)));
+        let (short, long) = (short.conn(), long.conn());
+        assert_eq!(steps(short, NEXT, None), steps(long, NEXT, None));
+        assert_eq!(steps(short, OLDEST, Some(20)), steps(long, OLDEST, Some(20)));
     }
 
     #[test]
     fn consuming_twice_takes_nothing_that_came_between() {
-        let connection = stream_of(3);
-        let last = read(&connection, "t", 10).unwrap().last.unwrap();
-        delete(&connection, "t", last).unwrap();
+        let storage = stream_of(3);
+        let connection = storage.conn();
+        let last = read(connection, "t", 10).unwrap().last.unwrap();
+        delete(connection, "t", last).unwrap();
         // The clock stepped back: the engine's own number is lower than the consumed ones were.
         connection
             .execute_batch(
@@ -228,8 +228,8 @@ mod tests {
                  VALUES ('t', 'REMOVE', '{}', 7, 's', 0)",
             )
             .unwrap();
-        delete(&connection, "t", last).unwrap();
-        let left = read(&connection, "t", 10).unwrap().records;
+        delete(connection, "t", last).unwrap();
+        let left = read(connection, "t", 10).unwrap().records;
         assert_eq!(left.len(), 1);
         assert!(left[0].sequence > last);
     }

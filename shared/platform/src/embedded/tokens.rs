@@ -12,7 +12,7 @@ use dynoxide::DynoxideError;
 use serde_json::Value;
 
 /// How long AWS remembers a token.
-const LIFE: Duration = Duration::from_secs(600);
+const LIFE: Duration = Duration::from_mins(10);
 /// How many tokens are remembered at most: 160 transactions a second over the whole life.
 const CAPACITY: usize = 100_000;
 
@@ -92,7 +92,9 @@ fn hash(value: &Value, hasher: &mut DefaultHasher) {
         }
         Value::Array(values) => {
             values.len().hash(hasher);
-            values.iter().for_each(|value| hash(value, hasher));
+            for value in values {
+                hash(value, hasher);
+            }
         }
         other => other.hash(hasher),
     }

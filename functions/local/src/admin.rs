@@ -1,0 +1,96 @@
+//! The administrator's commands. Each opens the data folder beside a running server.
+
+use anyhow::{Context as _, anyhow, bail};
+use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::token::Abilities;
+use hantar_domain::user::Email;
+use hantar_usecases::create_token::{NewToken, create_token};
+use hantar_usecases::found_account::{NewAccount, add_device, found_account};
+use hantar_usecases::sign_in::create_sign_in;
+use serde_json::{Value, json};
+
+use crate::cli::{Command, ConfigError, CreditsCommand, DeviceCommand, TokenCommand, UserCommand};
+use crate::stack::Stack;
+
+/// Runs one command and prints its answer.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Token(TokenCommand::Create { data, name, abilities, email, json }) => {
+            let stack = Stack::open(&data.data_dir).await?;
+            let abilities = if abilities.is_empty() { Abilities::all() } else { named(abilities)? };
+            let (account, user) = person(&stack, email.as_ref()).await?;
+            let (id, shown) = token(&stack, account, user, name, abilities).await?;
+            answer(json, &json!({ "id": id, "token": shown, "account": account.0, "user": user.0 }), &shown);
+        }
+        Command::User(UserCommand::Create { data, email, account, verified, credits, json }) => {
+            let stack = Stack::open(&data.data_dir).await?;
+            let name = account.unwrap_or_else(|| email.as_str().to_owned());
+            let new = NewAccount { name, email: email.clone(), verified, credits, device_name: "WhatsApp".into() };
+            let founded = found_account(&stack.founders(), new).await?;
+            let founded = founded.ok_or_else(|| anyhow!("{} is taken; take another address", email.as_str()))?;
+            let (account, user) = (founded.account.id, founded.owner.id);
+            let (_, shown) = token(&stack, account, user, "first".into(), Abilities::all()).await?;
+            let facts = json!({ "id": user.0, "email": email.as_str(), "verified": verified, "account": account.0, "device": founded.device.id.0, "token": shown });
+            answer(json, &facts, &shown);
+        }
+        Command::Device(DeviceCommand::Create { data, name, account, json }) => {
+            let stack = Stack::open(&data.data_dir).await?;
+            let account = chosen(&stack, account).await?;
+            let device = add_device(&stack.founders(), stack.tenants.for_account(account).as_ref(), account, name).await?;
+            answer(json, &json!({ "id": device.id.0, "name": device.name, "account": account.0 }), &device.id.to_string());
+        }
+        Command::Credits(CreditsCommand::Grant { data, credits, account, json }) => {
+            let stack = Stack::open(&data.data_dir).await?;
+            let account = chosen(&stack, account).await?;
+            let mut name = [0; 16];
+            stack.entropy.fill(&mut name);
+            let movement = format!("grant-{:032x}", u128::from_be_bytes(name));
+            let balance = stack.tenants.for_account(account).grant(credits, &movement, stack.clock.now()).await?;
+            let facts = json!({ "account": account.0, "granted": credits, "balance": balance.available });
+            answer(json, &facts, &format!("{} credits in account {account}", balance.available));
+        }
+        Command::SignIn(args) => {
+            let stack = Stack::open(&args.data.data_dir).await?;
+            let (account, user) = person(&stack, args.email.as_ref()).await?;
+            let secret = create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user).await?;
+            answer(false, &Value::Null, &format!("http://{}/sign-in?secret={secret}", args.listen));
+        }
+        _ => bail!("not a command of the administrator"),
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn answer(as_json: bool, facts: &Value, text: &str) {
+    if as_json {
+        println!("{facts}");
+    } else {
+        println!("{text}");
+    }
+}
+
+fn named(names: Vec<String>) -> Result<Abilities, ConfigError> {
+    Abilities::from_names(names).map_err(|error| ConfigError { name: "--abilities", expected: error.to_string() })
+}
+
+async fn token(stack: &Stack, account: AccountId, user: UserId, name: String, abilities: Abilities) -> anyhow::Result<(u64, String)> {
+    let new = NewToken { account, user, name, abilities, expires_at: None };
+    let (token, shown) = create_token(stack.fleet.as_ref(), &stack.numbers, stack.entropy.as_ref(), new).await?;
+    Ok((token.id.0, shown))
+}
+
+/// The person with this address, or the owner of the first account.
+async fn person(stack: &Stack, email: Option<&Email>) -> anyhow::Result<(AccountId, UserId)> {
+    let owner = Email::parse(crate::up::OWNER)?;
+    let email = email.unwrap_or(&owner);
+    let found = stack.fleet.user_by_email(email).await?;
+    found.with_context(|| format!("nobody has the address {}; start `hantar up` once, or name somebody with --email", email.as_str()))
+}
+
+async fn chosen(stack: &Stack, account: Option<u64>) -> anyhow::Result<AccountId> {
+    let accounts = stack.fleet.accounts().await?;
+    match account {
+        Some(number) => accounts.into_iter().find(|account| account.0 == number).with_context(|| format!("there is no account {number}")),
+        None => accounts.into_iter().min().context("there is no account yet; start `hantar up` once, or make one with `hantar user create`"),
+    }
+}

@@ -1,0 +1,234 @@
+//! What can be said on the command line. Everything is parsed before anything is opened.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hantar_domain::egress::AllowList;
+use hantar_domain::user::Email;
+
+/// A value of the configuration is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {expected}")]
+pub struct ConfigError {
+    /// The option or variable.
+    pub name: &'static str,
+    /// What was expected.
+    pub expected: String,
+}
+
+/// WhatsApp numbers as an API.
+#[derive(Debug, Parser)]
+#[command(name = "hantar", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub up: UpArgs,
+}
+
+/// Commands. All work while the server runs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve everything in one process (also without a command).
+    Up(UpArgs),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// People.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Devices: one for each WhatsApp number.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Credits.
+    #[command(subcommand)]
+    Credits(CreditsCommand),
+    /// Print a new link that signs a browser in.
+    SignIn(SignInArgs),
+    /// The simulated WhatsApp network alone.
+    #[cfg(feature = "simulator")]
+    Simulator(SimulatorArgs),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// The folder of databases and keys.
+    #[arg(long, default_value = "./hantar-data", env = "HANTAR_DATA_DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// `hantar up`.
+#[derive(Debug, Clone, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where the API and the pages are served.
+    #[arg(long, default_value = "127.0.0.1:8080", env = "HANTAR_LISTEN")]
+    pub listen: SocketAddr,
+    /// Further host names under which the pages are reached, separated by commas.
+    #[arg(long, value_delimiter = ',', env = "HANTAR_HOSTS")]
+    pub hosts: Vec<String>,
+    /// Networks (CIDR) that webhooks may call although they are not public, separated by commas.
+    #[arg(long, default_value = "", env = "HANTAR_EGRESS_ALLOW")]
+    pub egress_allow: AllowList,
+    /// Reads per minute that a token may make.
+    #[arg(long, default_value_t = 600, env = "HANTAR_READS_PER_MINUTE")]
+    pub reads_per_minute: u32,
+    /// Writes per minute that a token may make.
+    #[arg(long, default_value_t = 300, env = "HANTAR_WRITES_PER_MINUTE")]
+    pub writes_per_minute: u32,
+    #[cfg(feature = "simulator")]
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Another server than WhatsApp's own.
+#[cfg(feature = "simulator")]
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Start the simulated WhatsApp network too, and connect to it.
+    #[arg(long, conflicts_with = "whatsapp_url")]
+    pub simulate: bool,
+    /// Where the simulated network listens.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    pub simulator_listen: SocketAddr,
+    /// A server that speaks WhatsApp's protocol (ws:// or wss://).
+    #[arg(long, value_parser = websocket_url)]
+    pub whatsapp_url: Option<String>,
+    /// The client version told to it, such as 2.3000.1042742319.
+    #[arg(long, value_parser = client_version)]
+    pub whatsapp_version: Option<(u32, u32, u32)>,
+    /// A PEM file with a further root certificate, for the socket and for media.
+    #[arg(long)]
+    pub whatsapp_ca: Option<PathBuf>,
+}
+
+/// `hantar simulator`.
+#[cfg(feature = "simulator")]
+#[derive(Debug, Clone, Args)]
+pub struct SimulatorArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where the simulated network listens.
+    #[arg(long, visible_alias = "simulator-listen", default_value = "127.0.0.1:8090")]
+    pub listen: SocketAddr,
+}
+
+/// `hantar token …`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it once.
+    Create {
+        #[command(flatten)]
+        data: DataArgs,
+        /// What you call it.
+        #[arg(long)]
+        name: String,
+        /// What it may do, separated by commas; everything when absent.
+        #[arg(long, value_delimiter = ',')]
+        abilities: Vec<String>,
+        /// The person it acts for; the first account's owner when absent.
+        #[arg(long, value_parser = email)]
+        email: Option<Email>,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `hantar user …`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a person with an account of their own, and a token, which is printed once.
+    Create {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Their address.
+        #[arg(long, value_parser = email)]
+        email: Email,
+        /// The new account's name; the address when absent.
+        #[arg(long)]
+        account: Option<String>,
+        /// Take the address as verified.
+        #[arg(long)]
+        verified: bool,
+        /// Credits for the new account.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+        credits: i64,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `hantar device …`.
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// Add a device to an account.
+    Create {
+        #[command(flatten)]
+        data: DataArgs,
+        /// What you call it.
+        #[arg(long, default_value = "WhatsApp")]
+        name: String,
+        /// The account's number; the first one when absent.
+        #[arg(long)]
+        account: Option<u64>,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `hantar credits …`.
+#[derive(Debug, Subcommand)]
+pub enum CreditsCommand {
+    /// Put credits into an account.
+    Grant {
+        #[command(flatten)]
+        data: DataArgs,
+        /// How many.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
+        credits: i64,
+        /// The account's number; the first one when absent.
+        #[arg(long)]
+        account: Option<u64>,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `hantar sign-in`.
+#[derive(Debug, Args)]
+pub struct SignInArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where the pages are served.
+    #[arg(long, default_value = "127.0.0.1:8080", env = "HANTAR_LISTEN")]
+    pub listen: SocketAddr,
+    /// Who signs in; the first account's owner when absent.
+    #[arg(long, value_parser = email)]
+    pub email: Option<Email>,
+}
+
+fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "simulator")]
+fn websocket_url(text: &str) -> Result<String, String> {
+    let shaped = text.starts_with("ws://") || text.starts_with("wss://");
+    if shaped { Ok(text.to_owned()) } else { Err("expected a URL that begins with ws:// or wss://".into()) }
+}
+
+#[cfg(feature = "simulator")]
+fn client_version(text: &str) -> Result<(u32, u32, u32), String> {
+    let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([a, b, c]) => Ok((*a, *b, *c)),
+        _ => Err("expected three numbers such as 2.3000.1042742319".into()),
+    }
+}

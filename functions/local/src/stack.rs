@@ -1,0 +1,111 @@
+//! The ports on embedded parts, put together once for the server and for the commands.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::clock::SystemClock;
+use hantar_platform::embedded::DynamoEngine;
+use hantar_platform::entropy::SystemEntropy;
+use hantar_queues::SqsQueues;
+use hantar_store::{Store, TableNames};
+use hantar_usecases::account_key::AccountKeys;
+use hantar_usecases::found_account::Founders;
+use hantar_usecases::numbers::Numbers;
+use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Tenants};
+
+use crate::engines::Engines;
+
+/// How many shards there are on one machine.
+const SHARDS: u16 = 4;
+/// How many message numbers a process reserves at a time.
+const NUMBER_BLOCK: u64 = 100;
+
+/// Everything below the use cases.
+#[derive(Clone)]
+pub struct Stack {
+    pub dynamo: DynamoEngine,
+    pub tables: TableNames,
+    pub fleet: Arc<dyn Fleet>,
+    pub tenants: Arc<dyn Tenants>,
+    pub leases: Arc<dyn Leases>,
+    pub keys: Arc<dyn KeyTable>,
+    pub queue: Arc<dyn JobQueue>,
+    pub wrap: Arc<dyn KeyWrap>,
+    pub account_keys: Arc<AccountKeys>,
+    pub numbers: Arc<Numbers>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub shards: u16,
+}
+
+impl Stack {
+    /// Opens the data folder and prepares tables and queues. Repeatable, also while another process runs on it.
+    pub async fn open(folder: &Path) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let engines = Engines::open(folder, &clock)?;
+        let (tables, queues) = (mortal(engines.dynamo.http_client()), mortal(engines.queues.http_client()));
+        Self::on(engines, tables, queues, clock, Arc::new(SystemEntropy)).await
+    }
+
+    /// Puts the ports together on engines that are reached by these connectors, and prepares tables and queues.
+    pub async fn on(
+        engines: Engines,
+        tables: SharedHttpClient,
+        queues: SharedHttpClient,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let time = SharedTimeSource::new(SystemTimeSource::new());
+        let endpoint = AwsEndpoint::in_process();
+        let names = TableNames { business: "hantar".into(), engine: "hantar-engine".into() };
+        let dynamodb = dynamodb(&endpoint, Connector::InProcess(tables), tokio_sleep(), time.clone());
+        let sqs = sqs(&endpoint, Connector::InProcess(queues), tokio_sleep(), time);
+        let store = Store::new(dynamodb, names.clone(), tokio_sleep(), entropy.clone());
+        let queue: Arc<dyn JobQueue> = Arc::new(SqsQueues::new(sqs, "hantar".into()));
+        let (fleet, tenants): (Arc<dyn Fleet>, Arc<dyn Tenants>) = (Arc::new(store.clone()), Arc::new(store.clone()));
+        let wrap: Arc<dyn KeyWrap> = Arc::new(engines.key);
+        fleet.prepare().await.context("the tables cannot be prepared")?;
+        let shards = fleet.shard_count(SHARDS).await?;
+        queue.prepare(shards).await.context("the queues cannot be prepared")?;
+        Ok(Self {
+            dynamo: engines.dynamo,
+            tables: names,
+            account_keys: Arc::new(AccountKeys::new(tenants.clone(), wrap.clone(), entropy.clone())),
+            numbers: Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK)),
+            leases: Arc::new(store.clone()),
+            keys: Arc::new(store),
+            fleet,
+            tenants,
+            queue,
+            wrap,
+            clock,
+            entropy,
+            shards,
+        })
+    }
+
+    /// What founding accounts needs.
+    pub fn founders(&self) -> Founders<'_> {
+        Founders {
+            fleet: self.fleet.as_ref(),
+            numbers: &self.numbers,
+            wrap: self.wrap.as_ref(),
+            entropy: self.entropy.as_ref(),
+            clock: self.clock.as_ref(),
+        }
+    }
+}
+
+#[cfg(feature = "simulator")]
+fn mortal(client: SharedHttpClient) -> SharedHttpClient {
+    crate::mortal::wrap(client)
+}
+
+#[cfg(not(feature = "simulator"))]
+fn mortal(client: SharedHttpClient) -> SharedHttpClient {
+    client
+}

@@ -1,0 +1,275 @@
+//! `hantar up`: the API, the pages, the relay, the webhooks, the timers and the device host in one process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hantar_api::{ApiParts, RateLimits};
+use hantar_dashboard::DashboardParts;
+use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
+use hantar_domain::lease::Terms;
+use hantar_domain::pacing::Pacing;
+use hantar_domain::user::Email;
+use hantar_jobs::deliver_webhook::Deliverer;
+use hantar_jobs::relay::Relay;
+use hantar_jobs::sweep::Sweeper;
+use hantar_platform::egress::GuardedEgress;
+use hantar_platform::sleep::TokioSleep;
+use hantar_usecases::found_account::{NewAccount, found_account};
+use hantar_usecases::ports::Sleep;
+use hantar_usecases::sign_in::create_sign_in;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::cli::UpArgs;
+use crate::stack::Stack;
+use crate::{relay_loop, timers, webhook_workers};
+
+/// The owner of the first account.
+pub const OWNER: &str = "owner@hantar.local";
+/// What the first account begins with.
+const FIRST_CREDITS: i64 = 10_000;
+/// How many webhook calls run at a time: workers times ten jobs of one receive.
+const WEBHOOK_WORKERS: usize = 4;
+/// How many devices connect per second.
+const CONNECTS_PER_SECOND: u32 = 20;
+/// Where the source of this program is; AGPL-3.0 section 13.
+const SOURCE: &str = "https://github.com/hantar/hantar";
+
+/// Runs until it is told to stop.
+pub async fn up(args: UpArgs) -> anyhow::Result<()> {
+    let egress = GuardedEgress::new(args.egress_allow.clone()).context("the way out cannot be prepared")?;
+    let stack = Stack::open(&args.data.data_dir).await?;
+    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
+    let address = listener.local_addr()?;
+    let network = Network::start(&args).await?;
+    first_start(&stack).await?;
+    let host = DeviceHost::start(host_parts(&stack), host_config(&stack, network.server())).await?;
+    let host = Arc::new(host);
+
+    let mut tasks = JoinSet::new();
+    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+    tasks.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
+    let deliverer = Arc::new(deliverer(&stack, egress, &args));
+    for _ in 0..WEBHOOK_WORKERS {
+        tasks.spawn(webhook_workers::run(deliverer.clone()));
+    }
+    let sweeper = Sweeper { fleet: stack.fleet.clone(), tenants: stack.tenants.clone(), queue: stack.queue.clone(), clock: stack.clock.clone() };
+    tasks.spawn(timers::run(sweeper, stack.shards, stack.dynamo.clone()));
+
+    announce(&stack, address, &network).await?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let router = router(&stack, &args, address, &host, &stopping);
+    axum::serve(listener, router).with_graceful_shutdown(stop_signal(stopping)).await?;
+    tracing::info!("stopping");
+    tasks.shutdown().await;
+    if let Ok(host) = Arc::try_unwrap(host) {
+        host.drain().await;
+    }
+    network.stop().await;
+    Ok(())
+}
+
+/// The simulated network alone.
+#[cfg(feature = "simulator")]
+pub async fn simulator(args: crate::cli::SimulatorArgs) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&args.data.data_dir)?;
+    let config = simulator_config(args.listen, &args.data.data_dir);
+    let simulator = hantar_simulator::Simulator::start(config).await.context("the simulated network does not start")?;
+    say(&format!("The simulated WhatsApp network is at http://{}/", simulator.address()));
+    stop_signal(Arc::default()).await;
+    simulator.shutdown().await;
+    Ok(())
+}
+
+#[cfg(feature = "simulator")]
+fn simulator_config(listen: SocketAddr, folder: &std::path::Path) -> hantar_simulator::SimulatorConfig {
+    hantar_simulator::SimulatorConfig { listen, seed: 1, state_file: Some(folder.join("simulator.json")) }
+}
+
+/// Whom the device host talks to.
+struct Network {
+    #[cfg(feature = "simulator")]
+    simulator: Option<hantar_simulator::Simulator>,
+    #[cfg(feature = "simulator")]
+    named: Option<WhatsAppServer>,
+}
+
+#[cfg(feature = "simulator")]
+impl Network {
+    async fn start(args: &UpArgs) -> anyhow::Result<Self> {
+        let server = &args.server;
+        if server.simulate {
+            let config = simulator_config(server.simulator_listen, &args.data.data_dir);
+            let simulator = hantar_simulator::Simulator::start(config).await;
+            let simulator = simulator.with_context(|| format!("the simulated network does not start at {}; name another address with --simulator-listen", server.simulator_listen))?;
+            return Ok(Self { simulator: Some(simulator), named: None });
+        }
+        let extra_root_pem = match &server.whatsapp_ca {
+            Some(path) => Some(std::fs::read(path).with_context(|| format!("--whatsapp-ca: {} cannot be read", path.display()))?),
+            None => None,
+        };
+        let named = server.whatsapp_url.clone().map(|url| WhatsAppServer { url, version: server.whatsapp_version, extra_root_pem });
+        Ok(Self { simulator: None, named })
+    }
+
+    fn server(&self) -> WhatsAppServer {
+        match (&self.simulator, &self.named) {
+            (Some(simulator), _) => WhatsAppServer { url: simulator.websocket_url(), version: Some((2, 3000, 1)), extra_root_pem: None },
+            (None, Some(named)) => named.clone(),
+            (None, None) => WhatsAppServer::default(),
+        }
+    }
+
+    fn page(&self) -> Option<String> {
+        self.simulator.as_ref().map(|simulator| format!("http://{}/", simulator.address()))
+    }
+
+    async fn stop(self) {
+        if let Some(simulator) = self.simulator {
+            simulator.shutdown().await;
+        }
+    }
+}
+
+#[cfg(not(feature = "simulator"))]
+impl Network {
+    #[expect(clippy::unused_async, reason = "the same shape as with the simulator")]
+    async fn start(_: &UpArgs) -> anyhow::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[expect(clippy::unused_self, reason = "the same shape as with the simulator")]
+    fn server(&self) -> WhatsAppServer {
+        WhatsAppServer::default()
+    }
+
+    #[expect(clippy::unused_self, reason = "the same shape as with the simulator")]
+    fn page(&self) -> Option<String> {
+        None
+    }
+
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "the same shape as with the simulator")]
+    async fn stop(self) {}
+}
+
+/// An account with credits, its owner and a default device, where there is none yet. A second process that starts at
+/// the same moment finds the owner's address taken.
+async fn first_start(stack: &Stack) -> anyhow::Result<()> {
+    if !stack.fleet.accounts().await?.is_empty() {
+        return Ok(());
+    }
+    let new = NewAccount {
+        name: "My business".into(),
+        email: Email::parse(OWNER)?,
+        verified: true,
+        credits: FIRST_CREDITS,
+        device_name: "WhatsApp".into(),
+    };
+    found_account(&stack.founders(), new).await?;
+    Ok(())
+}
+
+async fn announce(stack: &Stack, address: SocketAddr, network: &Network) -> anyhow::Result<()> {
+    let owner = stack.fleet.user_by_email(&Email::parse(OWNER)?).await?;
+    say(&format!("Hantar serves http://{address}/"));
+    if let Some((account, user)) = owner {
+        let secret = create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user).await?;
+        say(&format!("Sign in (works once, for an hour): http://{address}/sign-in?secret={secret}"));
+    }
+    if let Some(page) = network.page() {
+        say(&format!("Simulated WhatsApp network, nothing leaves this machine: {page}"));
+    }
+    say("Make an API token with: hantar token create --name mine");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the person at the terminal is to read")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn host_parts(stack: &Stack) -> HostParts {
+    HostParts {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        leases: stack.leases.clone(),
+        keys: stack.keys.clone(),
+        queue: stack.queue.clone(),
+        account_keys: stack.account_keys.clone(),
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+    }
+}
+
+fn host_config(stack: &Stack, server: WhatsAppServer) -> HostConfig {
+    HostConfig {
+        shards: stack.shards,
+        terms: Terms::default(),
+        server,
+        pacing: Pacing::default(),
+        pre_keys: None,
+        connects_per_second: CONNECTS_PER_SECOND,
+        device_name: "Hantar".into(),
+    }
+}
+
+fn deliverer(stack: &Stack, egress: GuardedEgress, args: &UpArgs) -> Deliverer {
+    Deliverer {
+        tenants: stack.tenants.clone(),
+        queue: stack.queue.clone(),
+        egress: Arc::new(egress),
+        keys: stack.account_keys.clone(),
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+        allowed: args.egress_allow.clone(),
+    }
+}
+
+fn router(stack: &Stack, args: &UpArgs, address: SocketAddr, host: &Arc<DeviceHost>, stopping: &Arc<AtomicBool>) -> axum::Router {
+    let sleep: Arc<dyn Sleep> = Arc::new(TokioSleep);
+    let api = ApiParts {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        account_keys: stack.account_keys.clone(),
+        numbers: stack.numbers.clone(),
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+        sleep,
+        allowed: args.egress_allow.clone(),
+        limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },
+    };
+    let _ = (host, stopping, address, SOURCE, DashboardParts::default);
+    hantar_api::router(Arc::new(api))
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn stop_signal(stopping: Arc<AtomicBool>) {
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    stopping.store(true, Ordering::Release);
+    // Open connections get a moment; idle ones are not waited for.
+    tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        tracing::warn!("stopping took too long");
+        std::process::exit(1);
+    });
+}

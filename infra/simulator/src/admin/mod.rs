@@ -1,0 +1,112 @@
+//! The admin API: what a test or a developer does to the network from outside. It has no authentication; it is for
+//! test machines.
+
+mod faults;
+mod phones;
+mod stanzas;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::connection;
+use crate::network::{Network, NetworkError};
+
+/// The protocol's largest frame is 16 MiB.
+const MAX_WEBSOCKET_MESSAGE: usize = (1 << 24) + 16;
+
+pub(crate) fn router(network: Network) -> Router {
+    Router::new()
+        .route("/ws/chat", get(websocket))
+        .route("/healthz", get(async || "ok"))
+        .route("/admin/root", get(root_key))
+        .route("/admin/unknown-iqs", get(unknown_iqs))
+        .route("/admin/mock-phone/scan-qr", post(phones::scan_qr))
+        .route("/admin/phones", get(phones::list).post(phones::create))
+        .route("/admin/phones/{phone}", get(phones::show).post(phones::change))
+        .route("/admin/phones/{phone}/send", post(phones::send))
+        .route("/admin/phones/{phone}/messages", get(phones::messages))
+        .route("/admin/phones/{phone}/read", post(phones::read))
+        .route("/admin/phones/{phone}/unlink", post(phones::unlink))
+        .route("/admin/disconnect", post(phones::disconnect))
+        .route("/admin/stanzas", get(stanzas::list).delete(stanzas::clear))
+        .route("/admin/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/admin/faults/release", post(faults::release))
+        .route("/admin/faults/{id}", delete(faults::remove))
+        .with_state(network)
+}
+
+async fn websocket(State(network): State<Network>, upgrade: WebSocketUpgrade) -> Response {
+    if network.refuses_connection() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    upgrade
+        .max_message_size(MAX_WEBSOCKET_MESSAGE)
+        .max_frame_size(MAX_WEBSOCKET_MESSAGE)
+        .on_upgrade(move |socket| connection::serve(network, socket))
+}
+
+async fn root_key(State(network): State<Network>) -> Json<Value> {
+    Json(json!({ "public_key": hex::encode(network.root_public_key()) }))
+}
+
+async fn unknown_iqs(State(network): State<Network>) -> Json<Value> {
+    Json(json!({ "unknown_iqs": network.unknown_iqs() }))
+}
+
+/// An operation that failed, as the API answers it.
+pub(crate) struct AdminError(NetworkError);
+
+type AdminResult<T> = Result<T, AdminError>;
+
+impl From<NetworkError> for AdminError {
+    fn from(error: NetworkError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        let status = match &self.0 {
+            NetworkError::UnknownPhone(_) | NetworkError::UnknownDevice(_) => StatusCode::NOT_FOUND,
+            NetworkError::PhoneExists(_) => StatusCode::CONFLICT,
+            NetworkError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            NetworkError::Qr(_) => StatusCode::BAD_REQUEST,
+            NetworkError::Signal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let mut body = json!({ "error": self.0.to_string() });
+        if let NetworkError::Invalid { field, .. } = self.0
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.insert("field".into(), field.into());
+        }
+        (status, Json(body)).into_response()
+    }
+}
+
+/// A JSON body whose refusal is JSON too.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(refused) => {
+                let status = match refused.status() {
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+                    _ => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                Err((status, Json(json!({ "error": refused.body_text() }))).into_response())
+            }
+        }
+    }
+}

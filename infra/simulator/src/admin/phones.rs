@@ -1,0 +1,140 @@
+//! Phones over HTTP.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{AdminResult, Body};
+use crate::network::{Network, Paired, PhoneView};
+
+/// Without `timeout_ms`, this long.
+const DEFAULT_WAIT_MS: u64 = 5_000;
+
+#[derive(Deserialize)]
+pub(super) struct Scan {
+    phone: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewPhone {
+    phone: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Change {
+    online: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Text {
+    to: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wait {
+    wait_for: Option<usize>,
+    timeout_ms: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Read {
+    ids: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Unlink {
+    device: Option<u16>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Disconnect {
+    phone: String,
+    device: Option<u16>,
+}
+
+pub(super) async fn scan_qr(
+    State(network): State<Network>,
+    Query(scan): Query<Scan>,
+    qr: String,
+) -> AdminResult<Json<Paired>> {
+    Ok(Json(network.scan_qr(&qr, scan.phone.as_deref())?))
+}
+
+pub(super) async fn list(State(network): State<Network>) -> Json<Value> {
+    Json(json!({ "phones": network.phones() }))
+}
+
+pub(super) async fn create(
+    State(network): State<Network>,
+    Body(new): Body<NewPhone>,
+) -> AdminResult<(StatusCode, Json<PhoneView>)> {
+    Ok((StatusCode::CREATED, Json(network.create_phone(&new.phone, &new.name)?)))
+}
+
+pub(super) async fn show(State(network): State<Network>, Path(phone): Path<String>) -> AdminResult<Json<PhoneView>> {
+    Ok(Json(network.phone(&phone)?))
+}
+
+pub(super) async fn change(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(change): Body<Change>,
+) -> AdminResult<Json<PhoneView>> {
+    network.set_online(&phone, change.online)?;
+    Ok(Json(network.phone(&phone)?))
+}
+
+pub(super) async fn send(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(text): Body<Text>,
+) -> AdminResult<(StatusCode, Json<Value>)> {
+    let id = network.send_text(&phone, &text.to, &text.text)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))))
+}
+
+pub(super) async fn messages(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Query(wait): Query<Wait>,
+) -> AdminResult<Json<Value>> {
+    let messages = match wait.wait_for {
+        None => network.messages(&phone)?,
+        Some(count) => {
+            let limit = Duration::from_millis(wait.timeout_ms.unwrap_or(DEFAULT_WAIT_MS));
+            network.wait_for_messages(&phone, count, limit).await?
+        }
+    };
+    Ok(Json(json!({ "messages": messages })))
+}
+
+pub(super) async fn read(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    body: Option<Json<Read>>,
+) -> AdminResult<Json<Value>> {
+    let Read { ids } = body.map(|Json(body)| body).unwrap_or_default();
+    Ok(Json(json!({ "read": network.mark_read(&phone, ids.as_deref())? })))
+}
+
+pub(super) async fn unlink(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    body: Option<Json<Unlink>>,
+) -> AdminResult<Json<Value>> {
+    let Unlink { device } = body.map(|Json(body)| body).unwrap_or_default();
+    Ok(Json(json!({ "unlinked": network.unlink(&phone, device)? })))
+}
+
+pub(super) async fn disconnect(
+    State(network): State<Network>,
+    Body(disconnect): Body<Disconnect>,
+) -> AdminResult<Json<Value>> {
+    Ok(Json(json!({ "disconnected": network.disconnect(&disconnect.phone, disconnect.device)? })))
+}

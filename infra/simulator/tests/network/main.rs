@@ -1,0 +1,9 @@
+//! The simulator as a bare `whatsapp-rust` client sees it, over real sockets.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod admin;
+mod direct_messages;
+mod faults;
+mod garbage;
+mod pairing;
+mod support;

@@ -1,0 +1,99 @@
+//! Pairing, log-in and the ways a connection ends.
+
+use std::sync::Arc;
+
+use hantar_simulator::{Fault, FaultKind, StanzaDirection, StanzaFilter};
+use wacore::store::InMemoryBackend;
+use whatsapp_rust::types::events::Event;
+
+use crate::support::{PATIENCE, linked, simulator, start};
+
+const ANN: &str = "60120000001";
+const BEN: &str = "60120000002";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_pairs_by_qr_and_logs_in_as_a_device_of_the_phone() {
+    let simulator = simulator().await;
+    let ann = linked(&simulator, ANN).await;
+    let phone = simulator.network().phone(ANN).unwrap();
+    assert_eq!(phone.devices.len(), 1);
+    assert!(phone.devices[0].connected && phone.devices[0].id == 33, "{phone:?}");
+    let (pn, lid) = (ann.client.pn().unwrap(), ann.client.lid().unwrap());
+    assert_eq!((pn.user.as_str(), pn.device), (ANN, 33));
+    assert_eq!((lid.user.as_str(), lid.device), (phone.lid.as_str(), 33));
+    assert_eq!(simulator.network().unknown_iqs(), std::collections::BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paired_companion_connects_again_from_its_store_without_a_new_pairing() {
+    let simulator = simulator().await;
+    let ann = linked(&simulator, ANN).await;
+    ann.client.disconnect().await;
+    let again = start(&simulator, Arc::clone(&ann.backend), ANN).await;
+    again.ready().await;
+    assert_eq!(simulator.network().phone(ANN).unwrap().devices.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_companions_of_one_phone_get_different_device_numbers() {
+    let simulator = simulator().await;
+    let (_first, second) = (linked(&simulator, ANN).await, linked(&simulator, ANN).await);
+    assert_eq!(second.client.pn().unwrap().device, 34);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_connection_of_a_device_ends_the_first_with_a_conflict() {
+    let simulator = simulator().await;
+    let first = linked(&simulator, ANN).await;
+    let second = start(&simulator, Arc::clone(&first.backend), ANN).await;
+    first.event("StreamReplaced", |event| matches!(event, Event::StreamReplaced(_)).then_some(())).await;
+    second.ready().await;
+    assert!(simulator.network().phone(ANN).unwrap().devices[0].connected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unlinked_companion_is_logged_out_now_and_refused_later() {
+    let simulator = simulator().await;
+    let ann = linked(&simulator, ANN).await;
+    assert_eq!(simulator.network().unlink(ANN, Some(33)).unwrap(), 1);
+    ann.event("LoggedOut", |event| matches!(event, Event::LoggedOut(_)).then_some(())).await;
+    assert!(simulator.network().phone(ANN).unwrap().devices.is_empty());
+
+    let ben = linked(&simulator, BEN).await;
+    ben.client.disconnect().await;
+    simulator.network().unlink(BEN, None).unwrap();
+    let later = start(&simulator, Arc::clone(&ben.backend), BEN).await;
+    later.event("LoggedOut", |event| matches!(event, Event::LoggedOut(_)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_in_can_be_made_to_fail_with_a_reason() {
+    let simulator = simulator().await;
+    let ann = linked(&simulator, ANN).await;
+    ann.client.disconnect().await;
+    let fault = Fault { from: Some(ANN.into()), ..Fault::new(FaultKind::LoginFailure { reason: 405 }) };
+    simulator.network().add_fault(fault).unwrap();
+    let outdated = start(&simulator, Arc::clone(&ann.backend), ANN).await;
+    outdated.event("ClientOutdated", |event| matches!(event, Event::ClientOutdated(_)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_connections_are_tried_again_until_they_are_not_refused() {
+    let simulator = simulator().await;
+    simulator.network().create_phone(ANN, "Ann").unwrap();
+    simulator.network().add_fault(Fault { count: Some(2), ..Fault::new(FaultKind::RefuseConnections) }).unwrap();
+    let ann = start(&simulator, Arc::new(InMemoryBackend::new()), ANN).await;
+    ann.client.wait_for_connected(PATIENCE).await.unwrap();
+    assert!(simulator.network().faults().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_restart_order_comes_after_the_companions_signature() {
+    let simulator = simulator().await;
+    let _ann = linked(&simulator, ANN).await;
+    let log = simulator.network().stanzas(&StanzaFilter::default());
+    let signed = log.iter().find(|entry| entry.xml.contains("<pair-device-sign>")).unwrap();
+    let restart = log.iter().find(|entry| entry.tag == "stream:error").unwrap();
+    assert_eq!((signed.direction, restart.direction), (StanzaDirection::In, StanzaDirection::Out));
+    assert!(restart.seq > signed.seq && restart.at_ms - signed.at_ms >= 80, "{signed:?} {restart:?}");
+}
