@@ -170,6 +170,17 @@ fn each_crate_has_the_licence_that_what_it_links_asks_for() {
 const WHATSAPP: [&str; 3] = ["whatsapp-rust", "wacore", "waproto"];
 
 #[test]
+fn the_simulator_takes_the_whatsapp_library_for_its_tests_alone() {
+    let manifests = manifests();
+    let simulator = &manifests.get("hantar-simulator").expect("the simulator is a member").dependencies;
+    let shipped = simulator.iter().any(|(used, kind)| used == "whatsapp-rust" && *kind != "dev");
+    assert!(
+        !shipped,
+        "move `whatsapp-rust` to [dev-dependencies] of infra/simulator: it is the client it is tested with"
+    );
+}
+
+#[test]
 fn each_crate_says_in_a_readme_what_it_is() {
     let missing =
         |folder: &Path| !fs::read_to_string(folder.join("README.md")).is_ok_and(|text| !text.trim().is_empty());

@@ -18,7 +18,7 @@ use crate::Decision;
 /// How long a claim keeps other workers away: longer than any call takes.
 const CLAIM: Duration = Duration::from_secs(2 * CALL_TIMEOUT.as_secs());
 /// Up to this long a pause is left to the queue's delay; the sweep rings for longer ones.
-const QUEUE_DELAY: Duration = Duration::from_secs(15 * 60);
+const QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// What delivering needs from outside.
 pub struct Deliverer {
@@ -85,10 +85,9 @@ impl Deliverer {
     }
 
     async fn call(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<CallAnswer, PortError> {
-        let target = match Target::parse(&endpoint.url, &self.allowed) {
-            Ok(target) => target,
+        let Ok(target) = Target::parse(&endpoint.url, &self.allowed) else {
             // The operator took the address off the list since.
-            Err(_) => return Ok(CallAnswer { answer: Answer::Failure("refused_address"), excerpt: String::new(), took: Duration::ZERO }),
+            return Ok(CallAnswer { answer: Answer::Failure("refused_address"), excerpt: String::new(), took: Duration::ZERO });
         };
         let secret = open_secret(&self.keys, endpoint).await?;
         let at = self.clock.now();

@@ -21,7 +21,7 @@ pub struct Engines {
 impl Engines {
     /// Opens the folder, or makes it (for its owner's eyes only).
     pub fn open(folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        make_private(folder).with_context(|| format!("the data folder {} cannot be made; name another one with --data-dir", folder.display()))?;
+        make_private(folder).with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
         let clock = clock.clone();
         let milliseconds = Arc::new(move || clock.now().0.div_euclid(1000));
         Ok(Self {
@@ -33,12 +33,14 @@ impl Engines {
 }
 
 #[cfg(unix)]
-fn make_private(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder for its owner's eyes only, where it is missing.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]
-fn make_private(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder for its owner's eyes only, where it is missing.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)
 }

@@ -1,54 +1,5 @@
-//! The binary `hantar`: the whole product in one process, on embedded parts, and the commands of its administrator.
+//! The binary `hantar`.
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use clap::error::ErrorKind;
-use hantar_local::{admin, cli, up};
-
-/// What a process exits with when a configuration value is missing or wrong (`EX_USAGE` of sysexits.h).
-const EXIT_CONFIG: u8 = 64;
-
-fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if wanted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) };
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("the runtime does not start")),
-    };
-    match runtime.block_on(run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
-}
-
-async fn run(cli: cli::Cli) -> anyhow::Result<()> {
-    let command = cli.command.unwrap_or(cli::Command::Up(cli.up));
-    if matches!(command, cli::Command::Up(_)) {
-        start_logs();
-    }
-    match command {
-        cli::Command::Up(args) => up::up(args).await,
-        #[cfg(feature = "simulator")]
-        cli::Command::Simulator(args) => up::simulator(args).await,
-        other => admin::run(other).await,
-    }
-}
-
-/// Logs go to standard error; what a command answers goes to standard output.
-fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("HANTAR_LOG").unwrap_or_else(|_| "info,whatsapp_rust=warn,wacore=warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-#[expect(clippy::print_stderr, reason = "the last words of a command")]
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("hantar: {error:#}");
-    ExitCode::from(if error.is::<cli::ConfigError>() { EXIT_CONFIG } else { 1 })
+fn main() -> std::process::ExitCode {
+    hantar_local::program::run_with(std::env::args_os())
 }

@@ -1,8 +1,8 @@
 //! Sudden death at a chosen point, for the tests that prove that nothing is lost by it. Only in builds with the feature
 //! `simulator`.
 //!
-//! `HANTAR_DIE_AT=after:UpdateItem:dispatched:2` kills the process, as `kill -9` does, right after the second request
-//! of this operation whose text holds this word was executed; `before:` kills it instead of executing it.
+//! `HANTAR_DIE_AT='after|UpdateItem|dispatched|2'` kills the process, as `kill -9` does, right after the second request
+//! of this operation whose text holds this word was executed; `before` kills it instead of executing it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ fn environment() -> Option<String> {
 }
 
 fn parse(text: &str) -> Option<Arc<Point>> {
-    let mut parts = text.splitn(4, ':');
+    let mut parts = text.splitn(4, '|');
     let after = match parts.next()? {
         "after" => true,
         "before" => false,
@@ -51,7 +51,7 @@ impl Point {
     }
 }
 
-/// Dies here when `HANTAR_DIE_AT` names this point of our own, such as `before:consume::1`.
+/// Dies here when `HANTAR_DIE_AT` names this point of our own, such as `before|consume||1`.
 pub(crate) fn pass(when: &str, name: &str) {
     if let Some(point) = point()
         && point.after == (when == "after")

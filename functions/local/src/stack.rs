@@ -11,7 +11,8 @@ use hantar_platform::clock::SystemClock;
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
 use hantar_queues::SqsQueues;
-use hantar_store::{Store, TableNames};
+use hantar_platform::sleep::TokioSleep;
+use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::Founders;
 use hantar_usecases::numbers::Numbers;
@@ -64,9 +65,10 @@ impl Stack {
         let names = TableNames { business: "hantar".into(), engine: "hantar-engine".into() };
         let dynamodb = dynamodb(&endpoint, Connector::InProcess(tables), tokio_sleep(), time.clone());
         let sqs = sqs(&endpoint, Connector::InProcess(queues), tokio_sleep(), time);
-        let store = Store::new(dynamodb, names.clone(), tokio_sleep(), entropy.clone());
+        let around = Surroundings { clock: clock.clone(), entropy: entropy.clone(), sleep: Arc::new(TokioSleep) };
+        let store = Store::new(dynamodb, names.clone(), around);
         let queue: Arc<dyn JobQueue> = Arc::new(SqsQueues::new(sqs, "hantar".into()));
-        let (fleet, tenants): (Arc<dyn Fleet>, Arc<dyn Tenants>) = (Arc::new(store.clone()), Arc::new(store.clone()));
+        let (fleet, tenants) = (store.fleet(), store.tenants());
         let wrap: Arc<dyn KeyWrap> = Arc::new(engines.key);
         fleet.prepare().await.context("the tables cannot be prepared")?;
         let shards = fleet.shard_count(SHARDS).await?;
@@ -76,8 +78,8 @@ impl Stack {
             tables: names,
             account_keys: Arc::new(AccountKeys::new(tenants.clone(), wrap.clone(), entropy.clone())),
             numbers: Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK)),
-            leases: Arc::new(store.clone()),
-            keys: Arc::new(store),
+            leases: store.leases(),
+            keys: store.keys(),
             fleet,
             tenants,
             queue,

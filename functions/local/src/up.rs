@@ -1,11 +1,13 @@
 //! `hantar up`: the API, the pages, the relay, the webhooks, the timers and the device host in one process.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use hantar_api::{ApiParts, RateLimits};
 use hantar_dashboard::DashboardParts;
 use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
@@ -18,12 +20,13 @@ use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::GuardedEgress;
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::found_account::{NewAccount, found_account};
-use hantar_usecases::ports::Sleep;
+use hantar_usecases::ports::{Leases, Sleep};
 use hantar_usecases::sign_in::create_sign_in;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::cli::UpArgs;
+use crate::engines::make_private;
 use crate::stack::Stack;
 use crate::{relay_loop, timers, webhook_workers};
 
@@ -40,12 +43,14 @@ const SOURCE: &str = "https://github.com/hantar/hantar";
 
 /// Runs until it is told to stop.
 pub async fn up(args: UpArgs) -> anyhow::Result<()> {
+    let _sole = sole_server(&args.data.data_dir)?;
     let egress = GuardedEgress::new(args.egress_allow.clone()).context("the way out cannot be prepared")?;
     let stack = Stack::open(&args.data.data_dir).await?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
     let address = listener.local_addr()?;
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
+    end_earlier_runs(stack.leases.as_ref()).await?;
     let host = DeviceHost::start(host_parts(&stack), host_config(&stack, network.server())).await?;
     let host = Arc::new(host);
 
@@ -72,10 +77,31 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One server for a data folder at a time: the lock goes with the process, however it ends.
+fn sole_server(folder: &Path) -> anyhow::Result<File> {
+    make_private(folder).with_context(|| format!("the data folder {} cannot be made; name another one with --data-dir", folder.display()))?;
+    let file = File::create(folder.join("server.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another hantar serves {}; stop it, or name another folder with --data-dir", folder.display()),
+        Err(TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
+    }
+}
+
+/// Whoever holds the lock knows that every earlier run is over, and need not wait for its lease to end.
+async fn end_earlier_runs(leases: &dyn Leases) -> anyhow::Result<()> {
+    for heartbeat in leases.heartbeats().await? {
+        if !heartbeat.ended {
+            leases.end(&heartbeat.host, heartbeat.counter).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The simulated network alone.
 #[cfg(feature = "simulator")]
 pub async fn simulator(args: crate::cli::SimulatorArgs) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&args.data.data_dir)?;
+    make_private(&args.data.data_dir)?;
     let config = simulator_config(args.listen, &args.data.data_dir);
     let simulator = hantar_simulator::Simulator::start(config).await.context("the simulated network does not start")?;
     say(&format!("The simulated WhatsApp network is at http://{}/", simulator.address()));

@@ -57,8 +57,6 @@ fn certify(serial: u32, issuer: u32, subject: &KeyPair, signer: &KeyPair) -> Res
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use wacore_libsignal::protocol::PublicKey;
 

@@ -14,7 +14,7 @@ use wacore_noise::NoiseCipher;
 use wacore_noise::framing::{FrameDecoder, encode_frame};
 use waproto::whatsapp::ClientPayload;
 
-use crate::handshake::{self, Answer, Established, HandshakeError};
+use crate::handshake::{self, Answer, Established, HandshakeError, Pattern};
 use crate::network::{Network, Opened, Origin, Outbound, Outbox, Outgoing, Session, StanzaDirection, Taken, channel};
 use crate::time;
 
@@ -68,7 +68,7 @@ async fn talk(network: &Network, socket: WebSocket) -> Result<(), ConnectionErro
     let (outbound, outbox) = channel();
     let connection = network.connected(&outbound);
     tracing::debug!(?pattern, connection, "a client connected");
-    let mut client = Client::open(network, connection, &payload, outbound);
+    let mut client = Client::open(network, connection, pattern, &payload, outbound);
     let writer = Writer { network: network.clone(), origin: client.origin.clone(), sink, cipher: write, count: 0 };
     let mut writing = tokio::spawn(writer.run(outbox));
     let ended = tokio::select! {
@@ -81,11 +81,7 @@ async fn talk(network: &Network, socket: WebSocket) -> Result<(), ConnectionErro
     ended
 }
 
-async fn shake_hands(
-    network: &Network,
-    sink: &mut Sink,
-    frames: &mut Frames,
-) -> Result<Established, ConnectionError> {
+async fn shake_hands(network: &Network, sink: &mut Sink, frames: &mut Frames) -> Result<Established, ConnectionError> {
     let hello = frames.next().await?;
     match handshake::answer(network.identity(), &hello)? {
         Answer::Done { server_hello, established } => {
@@ -136,15 +132,11 @@ impl Frames {
 /// Takes the edge-routing blob and the connection header off: `None` when more bytes are needed, `Some(false)` when
 /// this is something else.
 fn skip_preamble(data: &mut BytesMut) -> Option<bool> {
-    if let Some(head) = data.get(..EDGE_PREAMBLE.len()) {
-        if head == EDGE_PREAMBLE {
-            let length = match data.get(EDGE_PREAMBLE.len()..EDGE_HEAD)? {
-                [a, b, c] => (usize::from(*a) << 16) | (usize::from(*b) << 8) | usize::from(*c),
-                _ => return None,
-            };
-            data.get(..EDGE_HEAD + length)?;
-            data.advance(EDGE_HEAD + length);
-        }
+    if data.starts_with(&EDGE_PREAMBLE) {
+        let length = data.get(EDGE_PREAMBLE.len()..EDGE_HEAD)?;
+        let length = length.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
+        data.get(..EDGE_HEAD + length)?;
+        data.advance(EDGE_HEAD + length);
     }
     let header = data.get(..WA_CONN_HEADER.len())?;
     let is_ours = header == WA_CONN_HEADER;
@@ -161,8 +153,8 @@ struct Client {
 }
 
 impl Client {
-    fn open(network: &Network, connection: u64, payload: &ClientPayload, outbound: Outbound) -> Self {
-        let (session, client) = match network.opened(connection, payload, &outbound) {
+    fn open(network: &Network, connection: u64, pattern: Pattern, payload: &ClientPayload, outbound: Outbound) -> Self {
+        let (session, client) = match network.opened(connection, pattern, payload, &outbound) {
             Opened::Companion(session, phone) => (Some(session), Some((phone, session.device()))),
             Opened::Pairing | Opened::Refused => (None, None),
         };
@@ -233,9 +225,7 @@ impl Writer {
         // The first byte says whether the rest is compressed; it is not part of the stanza.
         let body = encoded.get(1..).unwrap_or_default();
         self.network.log(StanzaDirection::Out, &self.origin, stanza, body);
-        self.cipher
-            .encrypt_in_place_with_counter(self.count, &mut encoded)
-            .map_err(|_| ConnectionError::Frame)?;
+        self.cipher.encrypt_in_place_with_counter(self.count, &mut encoded).map_err(|_| ConnectionError::Frame)?;
         self.count = self.count.checked_add(1).ok_or(ConnectionError::Frame)?;
         send_frame(&mut self.sink, &encoded).await
     }

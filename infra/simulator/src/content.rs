@@ -65,7 +65,7 @@ pub(crate) fn empty_history() -> Message {
             sync_type: Some(HistorySyncType::INITIAL_BOOTSTRAP),
             chunk_order: Some(1),
             progress: Some(100),
-            initial_hist_bootstrap_inline_payload: Some(zlib_stored(&nothing).into()),
+            initial_hist_bootstrap_inline_payload: Some(zlib_stored(&nothing)),
             ..Default::default()
         }),
         ..Default::default()

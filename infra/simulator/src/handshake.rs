@@ -3,6 +3,7 @@
 //! Pure: frames in, frames out, no socket.
 
 use buffa::{Message as _, MessageField};
+use serde::Serialize;
 use wacore_binary::consts::{NOISE_PATTERN_IK, NOISE_PATTERN_XX, NOISE_PATTERN_XXFALLBACK, WA_CONN_HEADER};
 use wacore_libsignal::protocol::KeyPair;
 use wacore_noise::{NoiseCipher, NoiseHandshake};
@@ -23,11 +24,15 @@ pub(crate) enum HandshakeError {
     Noise(#[from] wacore_noise::HandshakeError),
 }
 
-/// Which of the patterns a connection used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pattern {
+/// Which Noise pattern a connection used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pattern {
+    /// A first contact: the client learned our key.
     Xx,
+    /// The client knew our key.
     Ik,
+    /// The client knew another key and learned ours.
     XxFallback,
 }
 

@@ -12,11 +12,14 @@ mod network;
 mod signal;
 mod simulator;
 mod stanza;
+mod state_file;
 mod time;
 
+pub use handshake::Pattern;
 pub use network::{
     ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, Paired, PhoneMessage, PhoneView,
     StanzaDirection, StanzaFilter,
 };
 pub use signal::SignalError;
 pub use simulator::{Simulator, SimulatorConfig, SimulatorError};
+pub use state_file::StateFileError;

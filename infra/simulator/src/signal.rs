@@ -9,10 +9,9 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use wacore_libsignal::protocol::{
     CiphertextMessage, Direction, GenericSignedPreKey as _, IdentityChange, IdentityKey, IdentityKeyPair,
-    IdentityKeyStore, KeyPair, PreKeyBundle, PreKeyId, PreKeyRecord, PreKeySignalMessage, PreKeyStore,
-    ProtocolAddress, SessionRecord, SessionStore, SignalMessage, SignalProtocolError, SignedPreKeyId,
-    SignedPreKeyRecord, SignedPreKeyStore, Timestamp, UsePQRatchet, message_decrypt, message_encrypt,
-    process_prekey_bundle,
+    IdentityKeyStore, KeyPair, PreKeyBundle, PreKeyId, PreKeyRecord, PreKeySignalMessage, PreKeyStore, ProtocolAddress,
+    SessionRecord, SessionStore, SignalMessage, SignalProtocolError, SignedPreKeyId, SignedPreKeyRecord,
+    SignedPreKeyStore, Timestamp, UsePQRatchet, message_decrypt, message_encrypt, process_prekey_bundle,
 };
 
 use crate::entropy::key_rng;
@@ -136,14 +135,8 @@ impl SignalEndpoint {
     /// Starts a session, also over an existing one (which is archived, as after a retry receipt).
     pub(crate) fn start_session(&mut self, peer: &ProtocolAddress, bundle: &PreKeyBundle) -> Result<(), SignalError> {
         let mut rng = key_rng();
-        let work = process_prekey_bundle(
-            peer,
-            &mut self.sessions,
-            &mut self.identities,
-            bundle,
-            &mut rng,
-            UsePQRatchet::No,
-        );
+        let work =
+            process_prekey_bundle(peer, &mut self.sessions, &mut self.identities, bundle, &mut rng, UsePQRatchet::No);
         work.now_or_never().ok_or(SignalError::Pending)?.map_err(SignalError::Keys)?;
         Ok(())
     }

@@ -13,6 +13,7 @@ use wacore_libsignal::protocol::CurveError;
 
 use crate::certificate::ServerIdentity;
 use crate::network::Network;
+use crate::state_file::{self, StateFileError};
 use crate::{admin, time};
 
 /// How long a shut-down waits for requests under way.
@@ -41,6 +42,15 @@ pub enum SimulatorError {
         #[source]
         source: io::Error,
     },
+    /// The state file cannot be used.
+    #[error("cannot use the state file {}", path.display())]
+    StateFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: StateFileError,
+    },
     /// The server's keys could not be made.
     #[error("cannot make the server's keys")]
     Keys(#[from] CurveError),
@@ -52,12 +62,14 @@ pub struct Simulator {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    state_file: Option<PathBuf>,
+    keeping: Option<JoinHandle<()>>,
 }
 
 impl Simulator {
     /// Starts listening.
     pub async fn start(config: SimulatorConfig) -> Result<Self, SimulatorError> {
-        let network = Network::new(ServerIdentity::generate()?, config.seed);
+        let network = restore_or_new(&config)?;
         let failed = |source| SimulatorError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -78,7 +90,8 @@ impl Simulator {
             }
         });
         tracing::info!(%address, seed = config.seed, "the simulated WhatsApp network is up");
-        Ok(Self { network, address, stop: Some(stop), serving })
+        let keeping = config.state_file.clone().map(|path| tokio::spawn(state_file::keep(network.clone(), path)));
+        Ok(Self { network, address, stop: Some(stop), serving, state_file: config.state_file, keeping })
     }
 
     /// The address it listens on.
@@ -96,7 +109,7 @@ impl Simulator {
         &self.network
     }
 
-    /// Stops listening and cuts every socket.
+    /// Stops listening, cuts every socket and writes the state file, if there is one.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
             // The receiver is gone only when the server already ended.
@@ -106,12 +119,36 @@ impl Simulator {
         if time::at_most(SHUTDOWN_LIMIT, &mut self.serving).await.is_none() {
             self.serving.abort();
         }
+        if let Some(keeping) = self.keeping.take() {
+            keeping.abort();
+            // Whether it ended or was ended: it does not write any more.
+            let _ = keeping.await;
+        }
+        if let Some(path) = &self.state_file
+            && let Err(error) = state_file::store(&self.network, path)
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the state file could not be written");
+        }
     }
+}
+
+fn restore_or_new(config: &SimulatorConfig) -> Result<Network, SimulatorError> {
+    if let Some(path) = &config.state_file {
+        let loaded = state_file::load(path, config.seed);
+        let loaded = loaded.map_err(|source| SimulatorError::StateFile { path: path.clone(), source })?;
+        if let Some(network) = loaded {
+            return Ok(network);
+        }
+    }
+    Ok(Network::new(ServerIdentity::generate()?, config.seed, 0))
 }
 
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.serving.abort();
+        if let Some(keeping) = &self.keeping {
+            keeping.abort();
+        }
         self.network.cut_all();
     }
 }

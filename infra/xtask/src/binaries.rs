@@ -9,63 +9,80 @@ use anyhow::Context as _;
 use crate::run;
 use crate::workplace::Workplace;
 
-/// One program as the tests want it.
-struct Build {
+/// A program and the package it is made from.
+struct Program {
     package: &'static str,
     binary: &'static str,
-    simulator: bool,
-    /// The variable that tells the tests where it is.
-    variable: &'static str,
 }
 
-const BUILDS: [Build; 4] = [
-    Build { package: "hantar-local", binary: "hantar", simulator: false, variable: "HANTAR_BIN_PLAIN" },
-    Build { package: "hantar-local", binary: "hantar", simulator: true, variable: "HANTAR_BIN_SIMULATOR" },
-    Build {
-        package: "hantar-device-host",
-        binary: "hantar-device-host",
-        simulator: false,
-        variable: "HANTAR_DEVICE_HOST_BIN_PLAIN",
-    },
-    Build {
-        package: "hantar-device-host",
-        binary: "hantar-device-host",
-        simulator: true,
-        variable: "HANTAR_DEVICE_HOST_BIN",
-    },
-];
+const HANTAR: Program = Program { package: "hantar-local", binary: "hantar" };
+const DEVICE_HOST: Program = Program { package: "hantar-device-host", binary: "hantar-device-host" };
 
-impl Build {
-    fn path(&self, place: &Workplace) -> PathBuf {
-        place.cache().join("bin").join(if self.simulator { "simulator" } else { "plain" }).join(self.binary)
+/// What the programs are built for.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// As it is shipped.
+    Plain,
+    /// With the cargo feature `simulator`.
+    Simulator,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Simulator => "simulator",
+        }
+    }
+
+    /// The programs, with the variables that tell the tests where they are.
+    fn programs(self) -> [(&'static str, Program); 2] {
+        match self {
+            Self::Plain => [("HANTAR_BIN_PLAIN", HANTAR), ("HANTAR_DEVICE_HOST_BIN_PLAIN", DEVICE_HOST)],
+            Self::Simulator => [("HANTAR_BIN_SIMULATOR", HANTAR), ("HANTAR_DEVICE_HOST_BIN", DEVICE_HOST)],
+        }
+    }
+
+    fn path(self, place: &Workplace, program: &Program) -> PathBuf {
+        place.cache().join("bin").join(self.name()).join(program.binary)
     }
 }
 
-/// Builds each by a cargo call of its own: a build of the whole workspace would unite their features.
+/// Builds each kind by a cargo call of its own, and nothing else in that call: cargo unites the features of what is built
+/// together. The two programs of a kind want the same ones, and share their dependencies this way.
 pub(crate) fn build(place: &Workplace) -> anyhow::Result<()> {
-    for build in &BUILDS {
-        let kind = if build.simulator { "simulator" } else { "plain" };
+    for kind in [Kind::Plain, Kind::Simulator] {
         let mut command = place.cargo("build");
-        command.args(["--package", build.package, "--bin", build.binary]);
-        if build.simulator {
-            command.args(["--features", "simulator"]);
+        for (_, program) in kind.programs() {
+            command.args(["--package", program.package, "--bin", program.binary]);
+            if matches!(kind, Kind::Simulator) {
+                command.args(["--features", &format!("{}/simulator", program.package)]);
+            }
         }
-        run::quiet(place, &format!("build-{}-{kind}", build.binary), &mut command)?;
-
-        let path = build.path(place);
-        let folder = path.parent().context("a binary has a folder")?;
-        fs::create_dir_all(folder)?;
-        // Beside and then renamed: a copy onto a program that still runs is refused.
-        let fresh = folder.join(format!("{}.new", build.binary));
-        fs::copy(place.target().join("debug").join(build.binary), &fresh)
-            .with_context(|| format!("cannot copy `{}`", build.binary))?;
-        fs::rename(&fresh, &path)?;
-        println!("{}={}", build.variable, path.display());
+        run::quiet(place, &format!("build-{}", kind.name()), &mut command)?;
+        for (variable, program) in kind.programs() {
+            keep(place, kind, &program)?;
+            println!("{variable}={}", kind.path(place, &program).display());
+        }
     }
     Ok(())
 }
 
+/// Copies a program to where the next build does not overwrite it.
+fn keep(place: &Workplace, kind: Kind, program: &Program) -> anyhow::Result<()> {
+    let path = kind.path(place, program);
+    let folder = path.parent().context("a program is in a folder")?;
+    fs::create_dir_all(folder)?;
+    // Beside it and then renamed: a copy onto a program that still runs is refused.
+    let fresh = folder.join(format!("{}.new", program.binary));
+    fs::copy(place.target().join("debug").join(program.binary), &fresh)
+        .with_context(|| format!("cannot copy `{}`", program.binary))?;
+    fs::rename(&fresh, &path).with_context(|| format!("cannot put `{}` in its place", program.binary))
+}
+
 /// What tells the tests where the programs are.
 pub(crate) fn environment(place: &Workplace) -> impl Iterator<Item = (&'static str, PathBuf)> {
-    BUILDS.iter().map(|build| (build.variable, build.path(place)))
+    [Kind::Plain, Kind::Simulator].into_iter().flat_map(move |kind| {
+        kind.programs().into_iter().map(move |(variable, program)| (variable, kind.path(place, &program)))
+    })
 }

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub const PRICE: i64 = 1;
 
 /// How long a message may stay `unknown` before its credit is given back.
-pub const UNKNOWN_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const UNKNOWN_PATIENCE: Duration = Duration::from_hours(24);
 
 /// An account's credits. All four are whole credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use crate::phone::PhoneNumber;
 use crate::time::Timestamp;
 
 /// How long a request for a QR code keeps pairing going.
-pub const PAIRING_WANTED: Duration = Duration::from_secs(180);
+pub const PAIRING_WANTED: Duration = Duration::from_mins(3);
 
 /// How a device stands with WhatsApp. Said only on evidence: `Connected` means that the log-in was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub const MAX_BODY_CHARS: usize = 4096;
 
 /// How long after the send an answer from WhatsApp is awaited before the message is called `unknown`.
-pub const ACK_PATIENCE: Duration = Duration::from_secs(60);
+pub const ACK_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How urgent a message is. Lanes are worked in this order; within one, in order of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,11 +204,10 @@ impl Fact {
             Self::Due => &[Held],
             Self::Dispatched | Self::Refused | Self::Cancelled => &[Queued, Held],
             Self::Silence => &[Dispatched],
-            Self::Acknowledged => &[Dispatched, Unknown],
+            Self::Acknowledged | Self::Nacked => &[Dispatched, Unknown],
             Self::Delivered => &[Dispatched, Unknown, Sent],
             Self::Read => &[Dispatched, Unknown, Sent, Delivered],
             Self::Played => &[Dispatched, Unknown, Sent, Delivered, Read],
-            Self::Nacked => &[Dispatched, Unknown],
         }
     }
 

@@ -40,14 +40,13 @@ impl Secret {
     /// A new secret from random bytes; `None` in the practically impossible case that they do not suffice.
     pub fn from_random(random: &[u8; RANDOM_BYTES]) -> Option<Self> {
         // 248 is the largest multiple of 62 in a byte: what lies above would favour the first letters.
-        let mut text: String =
+        let text: String =
             random.iter().filter(|byte| **byte < 248).take(RANDOM_CHARS).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect();
         if text.len() < RANDOM_CHARS {
             return None;
         }
         let checksum = crc32fast::hash(text.as_bytes());
-        text.push_str(&format!("{checksum:08x}"));
-        Some(Self(text))
+        Some(Self(format!("{text}{checksum:08x}")))
     }
 
     /// What is stored.

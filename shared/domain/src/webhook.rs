@@ -221,14 +221,14 @@ pub enum Verdict {
 /// Pauses before the second, third, … attempt: about three days in all.
 const PAUSES: [Duration; 9] = [
     Duration::from_secs(5),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(30 * 60),
-    Duration::from_secs(2 * 3600),
-    Duration::from_secs(5 * 3600),
-    Duration::from_secs(10 * 3600),
-    Duration::from_secs(14 * 3600),
-    Duration::from_secs(20 * 3600),
-    Duration::from_secs(24 * 3600),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
 ];
 
 /// Judges the answer to attempt number `attempt` (the first is 1). `jitter` in `0.0..1.0` spreads the pauses by up to
@@ -242,7 +242,7 @@ pub fn judge(answer: &Answer, attempt: u32, jitter: f64) -> Verdict {
     };
     let Some(pause) = PAUSES.get(attempt.saturating_sub(1) as usize) else { return Verdict::GiveUp };
     let spread = pause.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
-    Verdict::RetryAfter(spread.max(asked.min(Duration::from_secs(24 * 3600))))
+    Verdict::RetryAfter(spread.max(asked.min(Duration::from_hours(24))))
 }
 
 #[cfg(test)]
@@ -298,6 +298,6 @@ mod tests {
 
     #[test]
     fn pauses_are_spread_by_a_fifth_at_most() {
-        assert_eq!(judge(&Answer::Failure("timeout"), 2, 1.0), Verdict::RetryAfter(Duration::from_secs(360)));
+        assert_eq!(judge(&Answer::Failure("timeout"), 2, 1.0), Verdict::RetryAfter(Duration::from_mins(6)));
     }
 }

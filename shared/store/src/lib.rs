@@ -1,1 +1,40 @@
-//! The DynamoDB tables: keys, items, transactions.
+//! The DynamoDB tables: keys, items, transactions. `KEYS.md` documents every item.
+//!
+//! One file per noun; [`Store`] gives out the ports. Needs no runtime of its own and compiles for wasm.
+
+mod accept;
+mod account;
+mod counts;
+mod credits;
+mod delivery;
+mod device;
+mod endings;
+mod endpoint;
+mod errors;
+mod fleet;
+mod group;
+mod history;
+mod idempotency;
+mod inbound;
+mod items;
+mod keys;
+mod leases;
+mod line;
+mod list;
+mod message;
+mod places;
+mod progress;
+mod reading;
+mod shards;
+mod sign_in;
+mod store;
+pub mod stream;
+mod tables;
+mod tenant;
+mod transaction;
+mod writing;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use store::{Store, Surroundings, TableNames};

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::ports::Idempotency;
 
 /// How long a key counts.
-const VALID: Duration = Duration::from_secs(24 * 60 * 60);
+const VALID: Duration = Duration::from_hours(24);
 /// The longest key.
 pub const MAX_KEY_CHARS: usize = 255;
 

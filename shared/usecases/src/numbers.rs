@@ -26,7 +26,7 @@ impl Numbers {
 
     /// The next number. Each call answers another one, in this process and in all others.
     pub async fn next(&self, sequence: Sequence) -> Result<u64, PortError> {
-        if let Some(number) = self.from_block(sequence) {
+        if let Some(number) = self.drawn_before(sequence) {
             return Ok(number);
         }
         let count = if matches!(sequence, Sequence::Messages(_)) { self.block } else { 1 };
@@ -35,7 +35,7 @@ impl Numbers {
         Ok(first)
     }
 
-    fn from_block(&self, sequence: Sequence) -> Option<u64> {
+    fn drawn_before(&self, sequence: Sequence) -> Option<u64> {
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         blocks.get_mut(&sequence)?.next()
     }

@@ -16,11 +16,11 @@ use crate::numbers::Numbers;
 use crate::ports::{Acceptance, Accepted, Clock, PortError, Sequence, Tenant};
 
 /// Whoever wrote within this time is answered in the lane of replies.
-const CONVERSATION: Duration = Duration::from_secs(24 * 60 * 60);
+const CONVERSATION: Duration = Duration::from_hours(24);
 /// The longest name and reference, in characters.
 pub const MAX_LABEL_CHARS: usize = 255;
 /// How far ahead a message may be scheduled.
-const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX_AHEAD: Duration = Duration::from_hours(8784);
 
 /// A message as its sender asks for it, not yet checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use crate::create_token::new_secret;
 use crate::ports::{Clock, Entropy, Fleet, PortError, WebSession};
 
 /// How long a sign-in link works.
-const LINK_VALID: Duration = Duration::from_secs(60 * 60);
+const LINK_VALID: Duration = Duration::from_hours(1);
 /// How long a browser stays signed in.
-pub const SESSION_VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const SESSION_VALID: Duration = Duration::from_hours(720);
 
 /// Makes the secret of a sign-in link for a person. Works once, for an hour.
 pub async fn create_sign_in(fleet: &dyn Fleet, entropy: &dyn Entropy, clock: &dyn Clock, account: AccountId, user: UserId) -> Result<String, PortError> {

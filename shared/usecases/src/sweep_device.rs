@@ -12,7 +12,7 @@ use hantar_domain::time::Timestamp;
 use crate::ports::{Clock, PortError, Tenant};
 
 /// A queued message older than this was perhaps missed: the doorbell may be lost.
-const MISSED_AFTER: Duration = Duration::from_secs(60);
+const MISSED_AFTER: Duration = Duration::from_mins(1);
 /// How much of a device's line one sweep looks at.
 const LOOKED_AT: usize = 500;
 

@@ -2,11 +2,13 @@
 //! test machines.
 
 mod faults;
+mod page;
 mod phones;
 mod stanzas;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -24,6 +26,11 @@ const MAX_WEBSOCKET_MESSAGE: usize = (1 << 24) + 16;
 pub(crate) fn router(network: Network) -> Router {
     Router::new()
         .route("/ws/chat", get(websocket))
+        .route("/", get(page::home))
+        .route("/page/phones", post(page::create))
+        .route("/page/scan", post(page::scan))
+        .route("/page/phones/{phone}/send", post(page::send))
+        .route("/page/phones/{phone}/read", post(page::read))
         .route("/healthz", get(async || "ok"))
         .route("/admin/root", get(root_key))
         .route("/admin/unknown-iqs", get(unknown_iqs))
@@ -108,5 +115,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 Err((status, Json(json!({ "error": refused.body_text() }))).into_response())
             }
         }
+    }
+}
+
+/// A JSON body that may be left out, whatever content type an empty body came with.
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": error.to_string() }))).into_response()
+        })
     }
 }

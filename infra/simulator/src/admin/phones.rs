@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AdminResult, Body};
+use super::{AdminResult, Body, OptionalBody};
 use crate::network::{Network, Paired, PhoneView};
 
 /// Without `timeout_ms`, this long.
@@ -117,18 +117,16 @@ pub(super) async fn messages(
 pub(super) async fn read(
     State(network): State<Network>,
     Path(phone): Path<String>,
-    body: Option<Json<Read>>,
+    OptionalBody(Read { ids }): OptionalBody<Read>,
 ) -> AdminResult<Json<Value>> {
-    let Read { ids } = body.map(|Json(body)| body).unwrap_or_default();
     Ok(Json(json!({ "read": network.mark_read(&phone, ids.as_deref())? })))
 }
 
 pub(super) async fn unlink(
     State(network): State<Network>,
     Path(phone): Path<String>,
-    body: Option<Json<Unlink>>,
+    OptionalBody(Unlink { device }): OptionalBody<Unlink>,
 ) -> AdminResult<Json<Value>> {
-    let Unlink { device } = body.map(|Json(body)| body).unwrap_or_default();
     Ok(Json(json!({ "unlinked": network.unlink(&phone, device)? })))
 }
 

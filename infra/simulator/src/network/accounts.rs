@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Jid;
 use wacore_libsignal::protocol::{KeyPair, ProtocolAddress};
 
 use crate::entropy::key_rng;
+use crate::handshake::Pattern;
 use crate::network::chat::Chat;
 use crate::network::delivery::DeviceQueue;
 use crate::network::phone_inbound::PhoneDelivery;
@@ -47,7 +49,7 @@ pub(crate) struct Device {
     /// One-time keys that can still be handed out: id and public key.
     pub(crate) one_time: VecDeque<(Vec<u8>, Vec<u8>)>,
     /// The device identity signed by phone and companion, as others get it with the keys.
-    pub(crate) device_identity: Vec<u8>,
+    pub(crate) signed_identity: Vec<u8>,
     pub(crate) connected: Option<Connected>,
     pub(crate) queue: DeviceQueue,
     /// Whether the phone shared its app-state keys with it already.
@@ -55,7 +57,7 @@ pub(crate) struct Device {
 }
 
 /// A companion's signed pre-key, as it was uploaded.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SignedPreKey {
     pub(crate) id: Vec<u8>,
     pub(crate) key: Vec<u8>,
@@ -66,6 +68,7 @@ pub(crate) struct SignedPreKey {
 pub(crate) struct Connected {
     pub(crate) connection: u64,
     pub(crate) outbound: Outbound,
+    pub(crate) pattern: Pattern,
     /// Whether the client asked for its queue (`passive active`); before that nothing is pushed.
     pub(crate) active: bool,
 }

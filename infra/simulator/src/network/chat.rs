@@ -41,7 +41,9 @@ pub(crate) struct Chat {
     inbound: watch::Sender<usize>,
 }
 
-struct Entry {
+/// A shown message with what belongs to it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
     author: Author,
     message: PhoneMessage,
     /// Whom to tell when it is read: the companion that sent it.
@@ -50,12 +52,7 @@ struct Entry {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self {
-            messages: VecDeque::new(),
-            numbers: HashMap::new(),
-            first_number: 0,
-            inbound: watch::Sender::new(0),
-        }
+        Self { messages: VecDeque::new(), numbers: HashMap::new(), first_number: 0, inbound: watch::Sender::new(0) }
     }
 }
 
@@ -83,6 +80,18 @@ impl Chat {
 
     pub(crate) fn list(&self) -> Vec<PhoneMessage> {
         self.messages.iter().map(|entry| entry.message.clone()).collect()
+    }
+
+    pub(crate) fn save(&self) -> Vec<Entry> {
+        self.messages.iter().cloned().collect()
+    }
+
+    pub(crate) fn restore(entries: Vec<Entry>) -> Self {
+        let mut chat = Self::default();
+        for Entry { author, message, receipt } in entries {
+            chat.add(author, message, receipt);
+        }
+        chat
     }
 
     pub(crate) fn watch_inbound(&self) -> watch::Receiver<usize> {

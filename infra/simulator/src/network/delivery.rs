@@ -53,6 +53,24 @@ impl DeviceQueue {
         }
     }
 
+    /// The queued stanzas, encoded.
+    pub(crate) fn save(&self) -> Vec<Vec<u8>> {
+        self.0.iter().filter_map(|queued| wacore_binary::marshal_auto(&queued.stanza).ok()).collect()
+    }
+
+    /// Stanzas that cannot be read any more are left out.
+    pub(crate) fn restore(encoded: &[Vec<u8>]) -> Self {
+        let mut queue = Self::default();
+        for stanza in encoded {
+            if let Ok(plain) = wacore_binary::util::unpack(stanza)
+                && let Ok(stanza) = wacore_binary::marshal::unmarshal_ref(&plain)
+            {
+                queue.add(Arc::new(stanza.to_owned()), 0);
+            }
+        }
+        queue
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -196,8 +196,6 @@ fn concerns(wanted: Option<&str>, phone: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn only_to(kind: FaultKind, to: &str, count: Option<u32>) -> Fault {

@@ -10,6 +10,13 @@ use crate::stanza;
 /// How many different unknown requests are told apart.
 const MAX_UNKNOWN: usize = 1_000;
 
+/// What a request is answered with.
+enum Answer {
+    Empty,
+    With(Node),
+    Unknown,
+}
+
 impl Network {
     /// Takes an IQ of a client. `session` is absent while the client pairs.
     pub(crate) fn on_iq(&self, session: Option<Session>, outbound: &Outbound, iq: &Node) {
@@ -26,10 +33,11 @@ impl Network {
         let namespace = stanza::owned(iq, "xmlns");
         let child = iq.children().and_then(|children| children.first()).map(|child| child.tag.to_string());
         let child = child.unwrap_or_default();
-        match self.answer(session, iq, &namespace, &child) {
-            Some(answer) => outbound.send(stanza::iq_result(&id, answer)),
-            None => outbound.send(self.refuse(&id, &namespace, &child)),
-        }
+        outbound.send(match self.answer(session, iq, &namespace, &child) {
+            Answer::Empty => stanza::iq_result(&id, None),
+            Answer::With(content) => stanza::iq_result(&id, Some(content)),
+            Answer::Unknown => self.refuse(&id, &namespace, &child),
+        });
         match (namespace.as_str(), child.as_str()) {
             ("passive", "active") => self.state().replay(session),
             ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => self.share_keys_once(session),
@@ -38,37 +46,33 @@ impl Network {
         }
     }
 
-    /// The content of the result, `Some(None)` for an empty one, `None` when the request is unknown.
-    fn answer(&self, session: Session, iq: &Node, namespace: &str, child: &str) -> Option<Option<Node>> {
-        Some(match (namespace, child) {
-            ("encrypt", "count") => Some(self.pre_key_count(session)),
-            ("encrypt", "digest") => Some(self.key_digest(session)?),
-            ("encrypt", "key") => Some(self.key_bundles(iq)),
+    fn answer(&self, session: Session, iq: &Node, namespace: &str, child: &str) -> Answer {
+        match (namespace, child) {
+            ("encrypt", "count") => Answer::With(self.pre_key_count(session)),
+            ("encrypt", "digest") => self.key_digest(session).map_or(Answer::Unknown, Answer::With),
+            ("encrypt", "key") => Answer::With(self.key_bundles(iq)),
             ("encrypt", "rotate") => {
                 self.rotate_signed_key(session, iq);
-                None
+                Answer::Empty
             }
             ("encrypt", _) => {
                 self.upload_keys(session, iq);
-                None
+                Answer::Empty
             }
-            ("usync", _) => Some(self.usync(iq)?),
-            ("abt", _) => Some(props()),
-            ("blocklist", "") => Some(NodeBuilder::new("list").attr("dhash", "none").build()),
-            ("privacy", "privacy") => Some(privacy()),
-            ("w:m", _) => Some(media_connection()),
-            ("w:sync:app:state", _) => Some(unchanged_collections(iq)),
-            ("w:g2", "participating") => Some(NodeBuilder::new("groups").build()),
-            ("privacy", _)
-            | ("blocklist", _)
-            | ("passive", _)
-            | ("status", _)
-            | ("w:p", _)
-            | ("urn:xmpp:ping", _)
-            | ("urn:xmpp:whatsapp:dirty", _)
-            | ("md", "remove-companion-device") => None,
-            _ => return None,
-        })
+            ("usync", _) => self.usync(iq).map_or(Answer::Unknown, Answer::With),
+            ("abt", _) => Answer::With(props()),
+            ("blocklist", "") => Answer::With(NodeBuilder::new("list").attr("dhash", "none").build()),
+            ("privacy", "privacy") => Answer::With(privacy()),
+            ("w:m", _) => Answer::With(media_connection()),
+            ("w:sync:app:state", _) => Answer::With(unchanged_collections(iq)),
+            ("w:g2", "participating") => Answer::With(NodeBuilder::new("groups").build()),
+            ("md", "remove-companion-device")
+            | (
+                "privacy" | "blocklist" | "passive" | "status" | "w:p" | "urn:xmpp:ping" | "urn:xmpp:whatsapp:dirty",
+                _,
+            ) => Answer::Empty,
+            _ => Answer::Unknown,
+        }
     }
 
     fn refuse(&self, id: &str, namespace: &str, child: &str) -> Node {

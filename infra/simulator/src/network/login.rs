@@ -6,6 +6,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 use waproto::whatsapp::ClientPayload;
 
+use crate::handshake::Pattern;
 use crate::network::accounts::Connected;
 use crate::network::{Network, NetworkError, Outbound, State};
 use crate::{stanza, time};
@@ -45,13 +46,19 @@ impl Network {
     }
 
     /// Decides, after the handshake, what a connection is.
-    pub(crate) fn opened(&self, connection: u64, payload: &ClientPayload, outbound: &Outbound) -> Opened {
+    pub(crate) fn opened(
+        &self,
+        connection: u64,
+        pattern: Pattern,
+        payload: &ClientPayload,
+        outbound: &Outbound,
+    ) -> Opened {
         let mut state = self.state();
         if payload.device_pairing_data.is_set() {
             state.offer_pairing(connection, payload, outbound);
             return Opened::Pairing;
         }
-        match state.log_in(connection, payload, outbound) {
+        match state.log_in(connection, pattern, payload, outbound) {
             Ok((session, phone)) => Opened::Companion(session, phone),
             Err(reason) => {
                 outbound.send(stanza::failure(reason));
@@ -100,6 +107,7 @@ impl State {
     fn log_in(
         &mut self,
         connection: u64,
+        pattern: Pattern,
         payload: &ClientPayload,
         outbound: &Outbound,
     ) -> Result<(Session, Arc<str>), u16> {
@@ -117,7 +125,7 @@ impl State {
             older.outbound.send(stanza::conflict("replaced", None));
             older.outbound.close();
         }
-        device.connected = Some(Connected { connection, outbound: outbound.clone(), active: false });
+        device.connected = Some(Connected { connection, outbound: outbound.clone(), pattern, active: false });
         outbound.send(success(Jid::lid_device(lid.as_ref(), number)));
         Ok((Session { account, device: number, connection }, phone))
     }

@@ -17,11 +17,13 @@ mod phone_inbound;
 mod phone_outbound;
 mod prekeys;
 mod receipts;
+mod saved;
 mod stanza_log;
 mod usync;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wacore_binary::{Jid, Node};
 
@@ -36,15 +38,19 @@ pub(crate) use delivery::HeldAck;
 pub(crate) use login::{Opened, Session};
 pub(crate) use messages::Taken;
 pub(crate) use outbound::{Outbound, Outbox, Outgoing, channel};
+pub(crate) use saved::SavedNetwork;
 pub(crate) use stanza_log::Origin;
 
 use crate::certificate::ServerIdentity;
 use crate::entropy::Ids;
 use crate::signal::SignalError;
-use crate::stanza;
+use crate::{stanza, time};
 use faults::Faults;
 use pairing::Pairings;
 use stanza_log::StanzaLog;
+
+/// The longest a caller may wait for something to happen.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Why the network did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +94,7 @@ pub struct Network {
 
 struct Inner {
     identity: ServerIdentity,
+    restarts: u64,
     state: Mutex<State>,
     log: StanzaLog,
 }
@@ -108,7 +115,7 @@ pub(crate) struct State {
 }
 
 impl Network {
-    pub(crate) fn new(identity: ServerIdentity, seed: u64) -> Self {
+    pub(crate) fn new(identity: ServerIdentity, seed: u64, restarts: u64) -> Self {
         let state = State {
             accounts: Vec::new(),
             by_phone: HashMap::new(),
@@ -122,7 +129,11 @@ impl Network {
             connections: HashMap::new(),
             last_connection: 0,
         };
-        Self { inner: Arc::new(Inner { identity, state: Mutex::new(state), log: StanzaLog::new() }) }
+        Self { inner: Arc::new(Inner { identity, restarts, state: Mutex::new(state), log: StanzaLog::new() }) }
+    }
+
+    pub(crate) fn restarts(&self) -> u64 {
+        self.inner.restarts
     }
 
     pub(crate) fn identity(&self) -> &ServerIdentity {
@@ -145,6 +156,12 @@ impl Network {
     /// The raw stanzas that match, oldest first.
     pub fn stanzas(&self, filter: &StanzaFilter) -> Vec<LoggedStanza> {
         self.inner.log.read(filter)
+    }
+
+    /// The raw stanzas that match, once there are at least `count` of them or after `limit` (cut at 30 s).
+    pub async fn wait_for_stanzas(&self, filter: &StanzaFilter, count: usize, limit: Duration) -> Vec<LoggedStanza> {
+        let found = time::at_most(limit.min(MAX_WAIT), self.inner.log.read_when(filter, count)).await;
+        found.unwrap_or_else(|| self.stanzas(filter))
     }
 
     /// Forgets the stanzas logged so far; their numbering goes on.

@@ -149,7 +149,7 @@ impl Network {
         {
             let mut state = self.state();
             let Some(mut unsigned) = state.pairings.unsigned.remove(id) else { return };
-            unsigned.device.device_identity = identity;
+            unsigned.device.signed_identity = identity;
             let Some(account) = state.accounts.get_mut(unsigned.account) else { return };
             account.devices.insert(unsigned.number, unsigned.device);
         }
@@ -242,7 +242,7 @@ fn new_device(key_index: u32, identity: &[u8; 32], registration: DevicePairingRe
             signature: registration.e_skey_sig.unwrap_or_default(),
         },
         one_time: std::collections::VecDeque::new(),
-        device_identity: Vec::new(),
+        signed_identity: Vec::new(),
         connected: None,
         queue: DeviceQueue::default(),
         keys_shared: false,

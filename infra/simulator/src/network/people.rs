@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::handshake::Pattern;
 use crate::network::pairing::clean_name;
-use crate::network::{Network, NetworkError, PhoneMessage};
+use crate::network::{MAX_WAIT, Network, NetworkError, PhoneMessage};
 use crate::{stanza, time};
-
-/// The longest a caller may wait for messages.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// An account as the admin API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +31,8 @@ pub struct CompanionView {
     pub id: u16,
     /// Whether it is logged in now.
     pub connected: bool,
+    /// How its connection shook hands; absent while it is away.
+    pub handshake: Option<Pattern>,
     /// How many stanzas it has not acknowledged yet.
     pub queued: usize,
 }
@@ -127,11 +127,14 @@ impl Network {
                 state.accounts.get(account).into_iter().flat_map(|account| account.devices.keys().copied()).collect();
             (account, linked)
         };
-        let chosen: Vec<u16> = devices.into_iter().filter(|linked| device.is_none_or(|device| device == *linked)).collect();
+        let chosen: Vec<u16> =
+            devices.into_iter().filter(|linked| device.is_none_or(|device| device == *linked)).collect();
         if let (Some(device), true) = (device, chosen.is_empty()) {
             return Err(NetworkError::UnknownDevice(device));
         }
-        chosen.iter().for_each(|device| self.remove_device(account, *device));
+        for device in &chosen {
+            self.remove_device(account, *device);
+        }
         Ok(chosen.len())
     }
 
@@ -159,6 +162,7 @@ fn view(account: &crate::network::Account) -> PhoneView {
     let companion = |(id, device): (&u16, &crate::network::Device)| CompanionView {
         id: *id,
         connected: device.connected.is_some(),
+        handshake: device.connected.as_ref().map(|connected| connected.pattern),
         queued: device.queue.len(),
     };
     PhoneView {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
 
@@ -18,6 +19,7 @@ const MAX_RETRIES: u8 = 5;
 const MAX_RETRY_RECORDS: usize = 10_000;
 
 /// Something on its way to a phone.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum PhoneDelivery {
     /// From a companion, encrypted.
     Sealed(Sealed),
@@ -26,6 +28,7 @@ pub(crate) enum PhoneDelivery {
 }
 
 /// A companion's message, encrypted for the phone.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Sealed {
     pub(crate) id: String,
     pub(crate) sender: usize,
@@ -104,11 +107,11 @@ impl State {
             Opened::Lost(bundle) => self.ask_again(phone, &about, &bundle),
             Opened::Repeated => self.phone_receipt(phone, &about, None),
             Opened::Content(Content::KeyRequest) if sender == phone => return Some(device),
-            Opened::Content(Content::KeyRequest | Content::Silent) => {}
             Opened::Content(Content::SentByCompanion { destination, text }) if sender == phone => {
                 self.show_own(phone, &about.id, &destination, text);
             }
-            Opened::Content(Content::SentByCompanion { .. }) => {}
+            // Own-device traffic out of a foreign hand is nothing to show.
+            Opened::Content(Content::KeyRequest | Content::SentByCompanion { .. } | Content::Silent) => {}
             Opened::Content(Content::Chat { text }) => {
                 self.show(phone, Some(sender), &about.id, text, Some(about.clone()));
                 self.phone_receipt(phone, &about, None);

@@ -188,9 +188,10 @@ impl Network {
         let prepared = {
             let mut state = self.state();
             let ids = [state.ids.stanza_id(), state.ids.stanza_id()];
-            state.accounts.get(account).map(|entry| {
-                (ids, entry.jid(0, false), entry.app_state_key, Arc::clone(&entry.endpoint))
-            })
+            state
+                .accounts
+                .get(account)
+                .map(|entry| (ids, entry.jid(0, false), entry.app_state_key, Arc::clone(&entry.endpoint)))
         };
         let Some((ids, from, key, endpoint)) = prepared else { return };
         let messages = [content::key_share(&key, time::unix_millis()), content::empty_history()];

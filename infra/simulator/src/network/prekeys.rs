@@ -101,7 +101,7 @@ impl Network {
         if let Some((id, value)) = device.one_time.pop_front() {
             keys.push(key_node(&id, &value));
         }
-        keys.push(holding("device-identity", device.device_identity.as_slice()));
+        keys.push(holding("device-identity", device.signed_identity.as_slice()));
         Some(keys)
     }
 
@@ -138,11 +138,7 @@ fn take_bundle(device: &mut Device, number: u16) -> Result<PreKeyBundle, SignalP
 }
 
 fn head(registration: u32, identity: &[u8]) -> Vec<Node> {
-    vec![
-        holding("registration", registration.to_be_bytes()),
-        holding("type", KEY_TYPE),
-        holding("identity", identity),
-    ]
+    vec![holding("registration", registration.to_be_bytes()), holding("type", KEY_TYPE), holding("identity", identity)]
 }
 
 fn key_node(id: &[u8], value: &[u8]) -> Node {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
@@ -15,31 +16,36 @@ const BETWEEN_OWN_DEVICES: [&str; 2] = ["peer_msg", "hist_sync"];
 impl Network {
     /// Takes a companion's receipt.
     pub(crate) fn on_receipt(&self, session: Session, outbound: &Outbound, receipt: &Node) {
+        let to = stanza::jid(receipt, "to");
         let kind = stanza::attribute(receipt, "type");
-        let mut ack = stanza::ack("receipt", receipt, time::unix_seconds());
-        if let Some(kind) = &kind {
-            ack = ack.attr("type", kind.as_ref());
-        }
-        outbound.send(ack.build());
         let ids = stanza::receipt_ids(receipt);
-        let Some(to) = stanza::jid(receipt, "to") else { return };
         {
             let mut state = self.state();
             // "Read" says nothing about having stored the message; the receipt before it did.
             if !matches!(kind.as_deref(), Some("read" | "played")) {
-                ids.iter().for_each(|id| state.settle(session, "message", id, None));
+                for id in &ids {
+                    state.settle(session, "message", id, None);
+                }
             }
+            // Only now: who sees the ack may rely on it that the message does not come again.
+            let mut ack = stanza::ack("receipt", receipt, time::unix_seconds());
+            if let Some(kind) = &kind {
+                ack = ack.attr("type", kind.as_ref());
+            }
+            outbound.send(ack.build());
+            let Some(to) = &to else { return };
             if kind.as_deref().is_some_and(|kind| BETWEEN_OWN_DEVICES.contains(&kind)) {
                 return;
             }
-            let Some(target) = state.account_by_jid(&to) else { return };
+            let Some(target) = state.account_by_jid(to) else { return };
             if kind.as_deref() != Some("retry") || to.device != 0 {
-                state.forward_receipt(session, target, &to, receipt, &ids);
+                state.forward_receipt(session, target, to, receipt, &ids);
                 return;
             }
         }
+        let Some(phone) = to else { return };
         for id in ids {
-            self.resend_from_phone(&to, session, &id);
+            self.resend_from_phone(&phone, session, &id);
         }
     }
 
@@ -74,7 +80,9 @@ impl State {
         }
         let Some(account) = self.accounts.get_mut(target) else { return };
         if !own && matches!(stanza::attribute(receipt, "type").as_deref(), Some("read" | "played")) {
-            ids.iter().for_each(|id| account.chat.peer_read(id));
+            for id in ids {
+                account.chat.peer_read(id);
+            }
         }
         let companions: Vec<u16> = account.devices.keys().copied().collect();
         for device in companions.into_iter().filter(|device| !own || *device != session.device) {
@@ -109,7 +117,7 @@ impl State {
 }
 
 /// The message a phone's receipt is about, and the device that sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipted {
     pub(crate) id: String,
     pub(crate) sender: usize,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use wacore_binary::Node;
 use wacore_binary::marshal::unmarshal_ref;
 
@@ -84,7 +85,11 @@ pub(crate) struct Origin {
     pub(crate) client: Option<(Arc<str>, u16)>,
 }
 
-pub(crate) struct StanzaLog(Mutex<Ring>);
+pub(crate) struct StanzaLog {
+    ring: Mutex<Ring>,
+    /// The number of the newest entry; waiters watch it.
+    newest: watch::Sender<u64>,
+}
 
 #[derive(Default)]
 struct Ring {
@@ -112,7 +117,7 @@ enum Body {
 
 impl StanzaLog {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Ring { next: 1, ..Ring::default() }))
+        Self { ring: Mutex::new(Ring { next: 1, ..Ring::default() }), newest: watch::Sender::new(0) }
     }
 
     /// Adds a stanza with its encoding, without the leading flag byte.
@@ -127,7 +132,7 @@ impl StanzaLog {
             id: stanza::attribute(node, "id").map(|id| id.as_ref().into()),
             body,
         };
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         entry.seq = ring.next;
         ring.next += 1;
         ring.bytes += entry.size();
@@ -136,12 +141,32 @@ impl StanzaLog {
             let Some(oldest) = ring.entries.pop_front() else { break };
             ring.bytes -= oldest.size();
         }
+        let newest = ring.next - 1;
+        drop(ring);
+        self.newest.send_if_modified(|number| {
+            let is_newer = newest > *number;
+            *number = newest.max(*number);
+            is_newer
+        });
+    }
+
+    /// What matches once at least `count` entries do, without an end of its own.
+    pub(crate) async fn read_when(&self, filter: &StanzaFilter, count: usize) -> Vec<LoggedStanza> {
+        let mut newest = self.newest.subscribe();
+        loop {
+            newest.mark_unchanged();
+            let found = self.read(filter);
+            // The sender lives as long as the log, so waiting only ends with a new entry.
+            if found.len() >= count || newest.changed().await.is_err() {
+                return found;
+            }
+        }
     }
 
     pub(crate) fn read(&self, filter: &StanzaFilter) -> Vec<LoggedStanza> {
         let limit = filter.limit.unwrap_or(MAX_READ).min(MAX_READ);
         let found: Vec<Entry> = {
-            let ring = lock(&self.0);
+            let ring = lock(&self.ring);
             let after = filter.after.unwrap_or(0);
             let start = ring.entries.partition_point(|entry| entry.seq <= after);
             ring.entries.range(start..).filter(|entry| entry.matches(filter)).take(limit).cloned().collect()
@@ -150,7 +175,7 @@ impl StanzaLog {
     }
 
     pub(crate) fn clear(&self) {
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         ring.entries.clear();
         ring.bytes = 0;
     }
@@ -211,8 +236,6 @@ fn shorten(node: &Node) -> Body {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use wacore_binary::builder::NodeBuilder;
 

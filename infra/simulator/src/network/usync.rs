@@ -78,7 +78,8 @@ fn devices(account: &Account, index: usize) -> Option<Node> {
         NodeBuilder::new("device").attr("id", *number).attr("key-index", device.key_index).build()
     });
     let list = std::iter::once(phone).chain(companions);
-    let indexes = NodeBuilder::new("key-index-list").attr("ts", time::unix_seconds()).bytes(key_indexes(account, index)?);
+    let indexes =
+        NodeBuilder::new("key-index-list").attr("ts", time::unix_seconds()).bytes(key_indexes(account, index)?);
     let parts = [NodeBuilder::new("device-list").attr("hash", "h").children(list).build(), indexes.build()];
     Some(NodeBuilder::new("devices").children(parts).build())
 }

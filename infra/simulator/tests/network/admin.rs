@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wacore::store::InMemoryBackend;
 
-use crate::support::{admin, linked, simulator, start};
+use crate::support::{admin, http, linked, simulator, start};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -97,7 +97,8 @@ async fn a_qr_code_is_scanned_once_by_a_phone_that_exists() {
 async fn stanzas_and_faults_are_listed_and_cleared() {
     let simulator = simulator().await;
     let _ann = linked(&simulator, ANN).await;
-    let (_, log) = admin(&simulator, "GET", &format!("/admin/stanzas?phone={ANN}&direction=in&tag=iq&limit=3"), "").await;
+    let (_, log) =
+        admin(&simulator, "GET", &format!("/admin/stanzas?phone={ANN}&direction=in&tag=iq&limit=3"), "").await;
     let stanzas = log["stanzas"].as_array().unwrap();
     assert_eq!(stanzas.len(), 3);
     assert!(stanzas.iter().all(|stanza| stanza["phone"] == ANN && stanza["direction"] == "in"));
@@ -107,7 +108,10 @@ async fn stanzas_and_faults_are_listed_and_cleared() {
     assert_eq!(status, 201);
     assert_eq!(admin(&simulator, "POST", "/admin/faults", r#"{"kind":"mischief"}"#).await.0, 422);
     let (_, listed) = admin(&simulator, "GET", "/admin/faults", "").await;
-    assert_eq!(listed["faults"][0], json!({ "id": added["id"], "applied": 0, "kind": "nack", "code": 463, "count": 2 }));
+    assert_eq!(
+        listed["faults"][0],
+        json!({ "id": added["id"], "applied": 0, "kind": "nack", "code": 463, "count": 2 })
+    );
     assert_eq!(admin(&simulator, "DELETE", &format!("/admin/faults/{}", added["id"]), "").await.0, 200);
     assert_eq!(admin(&simulator, "DELETE", &format!("/admin/faults/{}", added["id"]), "").await.0, 404);
     assert_eq!(admin(&simulator, "POST", "/admin/faults/release", "").await.1, json!({ "released": 0 }));
@@ -122,6 +126,34 @@ async fn a_cut_companion_connects_again() {
     assert_eq!(admin(&simulator, "POST", "/admin/disconnect", &body).await.1, json!({ "disconnected": 1 }));
     ann.event("Disconnected", |event| matches!(event, Event::Disconnected(_)).then_some(())).await;
     ann.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_shows_phones_and_what_they_wrote_without_trusting_it() {
+    let simulator = simulator().await;
+    let form = "application/x-www-form-urlencoded";
+    for (phone, name) in [(ANN, "Ann"), (BEN, "Ben")] {
+        let (status, _) = http(&simulator, "POST", "/page/phones", form, &format!("phone={phone}&name={name}")).await;
+        assert_eq!(status, 303);
+    }
+    let sent = format!("to={BEN}&text=%3Cscript%3E");
+    assert_eq!(http(&simulator, "POST", &format!("/page/phones/{ANN}/send"), form, &sent).await.0, 303);
+    let (status, page) = http(&simulator, "GET", "/", "text/plain", "").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("Ann") && page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    assert_eq!(http(&simulator, "POST", "/page/phones", form, "phone=1&name=x").await.0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_stanzas_can_wait_for_them() {
+    let simulator = simulator().await;
+    simulator.network().create_phone(BEN, "Ben").unwrap();
+    let ann = linked(&simulator, ANN).await;
+    let path = "/admin/stanzas?tag=message&direction=in&id=3EB0AWAITED&wait_for=1&timeout_ms=20000";
+    let (answer, ()) = tokio::join!(admin(&simulator, "GET", path, ""), ann.send_as(BEN, "hi", "3EB0AWAITED"));
+    assert_eq!(answer.1["stanzas"].as_array().unwrap().len(), 1);
+    let nothing = "/admin/stanzas?id=3EB0NOTHING&wait_for=1&timeout_ms=10";
+    assert_eq!(admin(&simulator, "GET", nothing, "").await.1, json!({ "stanzas": [] }));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The simulator as a bare `whatsapp-rust` client sees it, over real sockets.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod admin;
 mod direct_messages;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hantar_simulator::{Fault, FaultKind, StanzaDirection, StanzaFilter};
+use hantar_simulator::{Fault, FaultKind, Pattern, StanzaDirection, StanzaFilter};
 use wacore::store::InMemoryBackend;
 use whatsapp_rust::types::events::Event;
+use whatsapp_rust::types::presence::ReceiptType;
 
-use crate::support::{PATIENCE, linked, simulator, start};
+use crate::support::{PATIENCE, linked, simulator, simulator_keeping, start};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -25,12 +26,48 @@ async fn a_companion_pairs_by_qr_and_logs_in_as_a_device_of_the_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paired_companion_connects_again_from_its_store_without_a_new_pairing() {
+async fn a_paired_companion_connects_again_from_its_store_by_the_shorter_handshake() {
     let simulator = simulator().await;
     let ann = linked(&simulator, ANN).await;
+    let handshake = || simulator.network().phone(ANN).unwrap().devices[0].handshake;
+    assert_eq!(handshake(), Some(Pattern::Xx));
     ann.client.disconnect().await;
     let again = start(&simulator, Arc::clone(&ann.backend), ANN).await;
     again.ready().await;
+    assert_eq!(handshake(), Some(Pattern::Ik));
+    assert_eq!(simulator.network().phone(ANN).unwrap().devices.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_knows_the_key_of_another_network_is_told_that_it_is_unknown_here() {
+    let (home, elsewhere) = (simulator().await, simulator().await);
+    let ann = linked(&home, ANN).await;
+    ann.client.disconnect().await;
+    let lost = start(&elsewhere, Arc::clone(&ann.backend), ANN).await;
+    lost.event("LoggedOut", |event| matches!(event, Event::LoggedOut(_)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_simulator_with_a_state_file_knows_its_companions_and_their_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.json");
+    let simulator = simulator_keeping(Some(file.clone())).await;
+    simulator.network().create_phone(BEN, "Ben").unwrap();
+    let ann = linked(&simulator, ANN).await;
+    let id = ann.send(BEN, "before").await;
+    ann.receipt(&id, ReceiptType::Delivered).await;
+    ann.client.disconnect().await;
+    let waiting = simulator.network().send_text(BEN, ANN, "while you were away").unwrap();
+    simulator.shutdown().await;
+
+    let simulator = simulator_keeping(Some(file)).await;
+    let back = start(&simulator, Arc::clone(&ann.backend), ANN).await;
+    back.ready().await;
+    assert_eq!(back.texts(1).await, [(waiting, "while you were away".to_owned())]);
+    let id = back.send(BEN, "after").await;
+    back.receipt(&id, ReceiptType::Delivered).await;
+    let texts: Vec<_> = simulator.network().messages(BEN).unwrap().into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["before", "while you were away", "after"]);
     assert_eq!(simulator.network().phone(ANN).unwrap().devices.len(), 1);
 }
 

@@ -1,6 +1,7 @@
 //! A simulator, companions that pair with it, and waiting for what they see.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hantar_simulator::{LoggedStanza, Network, Simulator, SimulatorConfig, StanzaDirection, StanzaFilter};
@@ -20,15 +21,19 @@ use whatsapp_rust::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, SendOptions, anyhow};
 
 /// Long enough for a busy machine; nothing waits this long when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a test watches that something does not happen.
-pub const SILENCE: Duration = Duration::from_millis(400);
+pub(crate) const SILENCE: Duration = Duration::from_millis(400);
 const SEED: u64 = 7;
 
-pub async fn simulator() -> Simulator {
+pub(crate) async fn simulator() -> Simulator {
+    simulator_keeping(None).await
+}
+
+pub(crate) async fn simulator_keeping(state_file: Option<PathBuf>) -> Simulator {
     println!("seed {SEED}");
     let listen = "127.0.0.1:0".parse().unwrap();
-    Simulator::start(SimulatorConfig { listen, seed: SEED, state_file: None }).await.unwrap()
+    Simulator::start(SimulatorConfig { listen, seed: SEED, state_file }).await.unwrap()
 }
 
 /// With `with_version` given, a client that needs HTTP is doing something the tests do not expect.
@@ -42,15 +47,17 @@ impl HttpClient for NoHttp {
 }
 
 /// A companion device: a bare client on its own store.
-pub struct Companion {
-    pub client: Arc<Client>,
-    pub backend: Arc<InMemoryBackend>,
-    pub events: Receiver<Arc<Event>>,
+pub(crate) struct Companion {
+    pub(crate) client: Arc<Client>,
+    pub(crate) backend: Arc<InMemoryBackend>,
+    events: Receiver<Arc<Event>>,
+    /// What came and was not asked for yet: events of different kinds overtake each other.
+    unclaimed: Mutex<Vec<Arc<Event>>>,
     _handle: BotHandle,
 }
 
 /// Starts a client on a store without waiting for anything; `phone` scans its QR code when it shows one.
-pub async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, phone: &str) -> Companion {
+pub(crate) async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, phone: &str) -> Companion {
     let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
     let bot = Bot::builder()
         .with_backend_arc(backend.clone())
@@ -67,7 +74,7 @@ pub async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, phone: 
     let (handler, events) = ChannelEventHandler::new();
     client.subscribe_handler(handler).detach();
     scan_when_shown(&client, simulator.network().clone(), phone.to_owned());
-    Companion { client, backend, events, _handle: bot.spawn() }
+    Companion { client, backend, events, unclaimed: Mutex::default(), _handle: bot.spawn() }
 }
 
 fn scan_when_shown(client: &Arc<Client>, network: Network, phone: String) {
@@ -85,7 +92,7 @@ fn scan_when_shown(client: &Arc<Client>, network: Network, phone: String) {
 }
 
 /// An account whose phone has just linked a companion, logged in and ready.
-pub async fn linked(simulator: &Simulator, phone: &str) -> Companion {
+pub(crate) async fn linked(simulator: &Simulator, phone: &str) -> Companion {
     if simulator.network().phone(phone).is_err() {
         simulator.network().create_phone(phone, &format!("Name of {phone}")).unwrap();
     }
@@ -94,61 +101,74 @@ pub async fn linked(simulator: &Simulator, phone: &str) -> Companion {
     companion
 }
 
-pub fn pn(phone: &str) -> Jid {
+pub(crate) fn pn(phone: &str) -> Jid {
     Jid::pn(phone)
 }
 
-pub fn text(text: &str) -> Message {
+pub(crate) fn text(text: &str) -> Message {
     Message { conversation: Some(text.to_owned()), ..Default::default() }
 }
 
 impl Companion {
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.client.wait_for_connected(PATIENCE).await.unwrap();
     }
 
     /// Sends a text and gives its stanza id.
-    pub async fn send(&self, to: &str, words: &str) -> String {
+    pub(crate) async fn send(&self, to: &str, words: &str) -> String {
         self.client.send_message(pn(to), text(words)).await.unwrap().message_id
     }
 
-    pub async fn send_as(&self, to: &str, words: &str, id: &str) {
+    pub(crate) async fn send_as(&self, to: &str, words: &str, id: &str) {
         let options = SendOptions::default().with_message_id(id);
         self.client.send_message_with_options(pn(to), text(words), options).await.unwrap();
     }
 
-    /// The first event that `pick` takes.
-    pub async fn event<T>(&self, what: &str, pick: impl FnMut(&Event) -> Option<T>) -> T {
+    /// The first event that `pick` takes; no other call gets it again.
+    pub(crate) async fn event<T>(&self, what: &str, pick: impl FnMut(&Event) -> Option<T>) -> T {
         self.event_within(PATIENCE, pick).await.unwrap_or_else(|| panic!("no {what} came"))
     }
 
-    pub async fn event_within<T>(&self, limit: Duration, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+    pub(crate) async fn event_within<T>(
+        &self,
+        limit: Duration,
+        mut pick: impl FnMut(&Event) -> Option<T>,
+    ) -> Option<T> {
+        {
+            let mut unclaimed = self.unclaimed.lock().unwrap();
+            let claimed = unclaimed.iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?)));
+            if let Some((at, found)) = claimed {
+                unclaimed.remove(at);
+                return Some(found);
+            }
+        }
         let search = async {
             loop {
                 let event = self.events.recv().await.ok()?;
                 if let Some(found) = pick(&event) {
                     return Some(found);
                 }
+                self.unclaimed.lock().unwrap().push(event);
             }
         };
         tokio::time::timeout(limit, search).await.ok().flatten()
     }
 
-    pub async fn ack(&self, id: &str) -> ServerAck {
+    pub(crate) async fn ack(&self, id: &str) -> ServerAck {
         self.event("ack", |event| ack_of(event, id)).await
     }
 
-    pub async fn no_ack(&self, id: &str) {
+    pub(crate) async fn no_ack(&self, id: &str) {
         let ack = self.event_within(SILENCE, |event| ack_of(event, id)).await;
         assert!(ack.is_none(), "an ack came: {ack:?}");
     }
 
-    pub async fn receipt(&self, id: &str, kind: ReceiptType) -> Receipt {
+    pub(crate) async fn receipt(&self, id: &str, kind: ReceiptType) -> Receipt {
         self.event("receipt", |event| receipt_of(event, id, &kind)).await
     }
 
     /// The next `count` texts, each with its stanza id.
-    pub async fn texts(&self, count: usize) -> Vec<(String, String)> {
+    pub(crate) async fn texts(&self, count: usize) -> Vec<(String, String)> {
         let mut texts = Vec::new();
         while texts.len() < count {
             let batch = self.event("message", |event| Some(texts_of(event)).filter(|texts| !texts.is_empty())).await;
@@ -158,14 +178,14 @@ impl Companion {
     }
 }
 
-pub fn ack_of(event: &Event, id: &str) -> Option<ServerAck> {
+pub(crate) fn ack_of(event: &Event, id: &str) -> Option<ServerAck> {
     match event {
         Event::ServerAck(ack) if ack.id == id && ack.class.as_deref() == Some("message") => Some(ack.clone()),
         _ => None,
     }
 }
 
-pub fn receipt_of(event: &Event, id: &str, kind: &ReceiptType) -> Option<Receipt> {
+pub(crate) fn receipt_of(event: &Event, id: &str, kind: &ReceiptType) -> Option<Receipt> {
     match event {
         Event::Receipt(receipt) if receipt.r#type == *kind && receipt.message_ids.iter().any(|of| *of == id) => {
             Some(receipt.clone())
@@ -174,32 +194,44 @@ pub fn receipt_of(event: &Event, id: &str, kind: &ReceiptType) -> Option<Receipt
     }
 }
 
-pub fn texts_of(event: &Event) -> Vec<(String, String)> {
+pub(crate) fn texts_of(event: &Event) -> Vec<(String, String)> {
     let with_text = |inbound: &whatsapp_rust::types::events::InboundMessage| {
-        Some((inbound.info.id.to_string(), inbound.message.conversation.as_deref()?.to_owned()))
+        Some((inbound.info.id.clone(), inbound.message.conversation.as_deref()?.to_owned()))
     };
     event.messages().filter_map(with_text).collect()
 }
 
 /// The message stanzas with this id that came in from clients.
-pub fn stanzas_in(network: &Network, id: &str) -> Vec<LoggedStanza> {
+pub(crate) fn stanzas_in(network: &Network, id: &str) -> Vec<LoggedStanza> {
     let (id, tag, direction) = (Some(id.to_owned()), Some("message".to_owned()), Some(StanzaDirection::In));
     network.stanzas(&StanzaFilter { id, tag, direction, ..StanzaFilter::default() })
 }
 
+/// Waits until the simulator took note that a companion has this message.
+pub(crate) async fn settled(network: &Network, id: &str) {
+    let (id, tag, direction) = (Some(id.to_owned()), Some("ack".to_owned()), Some(StanzaDirection::Out));
+    let filter = StanzaFilter { id, tag, direction, ..StanzaFilter::default() };
+    assert_eq!(network.wait_for_stanzas(&filter, 1, PATIENCE).await.len(), 1);
+}
+
 /// One request to the admin API: status and JSON body (null when it is not JSON).
-pub async fn admin(simulator: &Simulator, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn admin(simulator: &Simulator, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let kind = if body.starts_with('{') { "application/json" } else { "text/plain" };
+    let (status, answer) = http(simulator, method, path, kind, body).await;
+    (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
+}
+
+/// One HTTP request: status and body.
+pub(crate) async fn http(simulator: &Simulator, method: &str, path: &str, kind: &str, body: &str) -> (u16, String) {
     let stream = tokio::net::TcpStream::connect(simulator.address()).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let driver = tokio::spawn(connection);
-    let mut request = hyper::Request::builder().method(method).uri(path).header("host", "simulator");
-    if body.starts_with('{') {
-        request = request.header("content-type", "application/json");
-    }
-    let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+    let request = hyper::Request::builder().method(method).uri(path).header("host", "simulator");
+    let request =
+        request.header("content-type", kind).body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     driver.abort();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    (status, String::from_utf8_lossy(&bytes).into_owned())
 }

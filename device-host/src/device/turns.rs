@@ -1,0 +1,78 @@
+//! Reading a device's open messages from the table: what may be written now, and when the next held one is due.
+
+use std::collections::BTreeSet;
+
+use hantar_domain::ids::{DeviceId, MessageId};
+use hantar_domain::message::{Message, OpenMessage, State, Turn};
+use hantar_domain::time::Timestamp;
+use hantar_usecases::ports::{PortError, Tenant};
+
+use super::machine::Turns;
+
+/// How many messages to hold ready: two windows.
+const READY: usize = 32;
+/// How much of the line one look takes; four times as much when it shows nothing but held ones.
+const LOOK: usize = 128;
+/// The furthest look. Beyond that come the next ones when these are gone.
+const FURTHEST: usize = 4096;
+/// How many messages are read at once.
+const CHUNK: usize = 50;
+
+/// Reads the line of `device`, leaving some out. A thorough reading goes through all of it, for messages that were on
+/// the wire when another host or process died.
+pub(super) async fn read_turns(tenant: &dyn Tenant, device: DeviceId, now: Timestamp, leave_out: &BTreeSet<MessageId>, thorough: bool) -> Result<Turns, PortError> {
+    let mut limit = if thorough { FURTHEST } else { (LOOK + leave_out.len()).min(FURTHEST) };
+    loop {
+        let line = tenant.open_turns(device, limit).await?;
+        let whole = line.len() < limit;
+        let mut found = look(tenant, device, line, now, leave_out, thorough).await?;
+        found.more |= !whole;
+        if whole || !found.ready.is_empty() || limit >= FURTHEST {
+            // Nothing but held and written ones as far as one can see: not to be read again before one is due.
+            found.more &= !found.ready.is_empty();
+            return Ok(found);
+        }
+        limit = (limit * 4).min(FURTHEST);
+    }
+}
+
+async fn look(tenant: &dyn Tenant, device: DeviceId, mut line: Vec<Turn>, now: Timestamp, leave_out: &BTreeSet<MessageId>, thorough: bool) -> Result<Turns, PortError> {
+    let mut found = Turns::default();
+    line.retain(|turn| !leave_out.contains(&turn.message));
+    for turns in line.chunks(CHUNK) {
+        if found.ready.len() >= READY && !thorough {
+            found.more = true;
+            break;
+        }
+        let ids: Vec<_> = turns.iter().map(|turn| turn.message).collect();
+        let messages = tenant.messages(&ids).await?;
+        for turn in turns {
+            let message = messages.iter().find(|message| message.id == turn.message);
+            match place(*turn, message, now) {
+                Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => found.ready.push(message),
+                Place::Ready(_) => found.more = true,
+                Place::Held(due) => found.next_due = Some(found.next_due.map_or(due, |known| known.min(due))),
+                Place::Gone => tenant.forget_turn(device, *turn).await?,
+            }
+        }
+    }
+    Ok(found)
+}
+
+enum Place {
+    Ready(OpenMessage),
+    Held(Timestamp),
+    Gone,
+}
+
+fn place(turn: Turn, message: Option<&Message>, now: Timestamp) -> Place {
+    let Some(message) = message.filter(|message| message.state.is_open()) else { return Place::Gone };
+    let Some(phone) = message.phone.clone() else { return Place::Gone };
+    if message.state == State::Held
+        && let Some(due) = message.held_until.filter(|due| *due > now)
+    {
+        return Place::Held(due);
+    }
+    let (body, stanza) = (message.body.clone(), message.stanza.clone());
+    Place::Ready(OpenMessage { turn, state: message.state, held_until: message.held_until, phone, body, stanza })
+}

@@ -1,0 +1,65 @@
+//! Taking one message to the wire.
+//!
+//! The table knows first: `queued → dispatched`, then the socket. Dying between the two leaves a dispatched message, which
+//! the next owner writes again under the same id; never a written one that nobody knows of.
+
+use hantar_domain::ids::MessageId;
+use hantar_domain::message::{Fact, OpenMessage, State};
+use hantar_usecases::ports::{Applied, PortError, Refusal};
+
+use super::driver::Desk;
+use super::machine::Input;
+use crate::whatsapp::client::Line;
+
+/// Nobody at this number uses WhatsApp.
+const NOT_ON_WHATSAPP: &str = "not_on_whatsapp";
+
+/// Takes `message` to the wire by `line`; answers what became of it.
+pub(super) async fn write(desk: &Desk, line: &Line, message: &OpenMessage) -> Input {
+    let id = message.turn.message;
+    match try_to_write(desk, line, message).await {
+        Ok(input) => input,
+        Err(error) => {
+            tracing::debug!(message.id = %id, %error, "a message could not be taken to the wire now");
+            Input::NotWritten(id)
+        }
+    }
+}
+
+async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result<Input, PortError> {
+    let id = message.turn.message;
+    // Asked before the message counts as on the wire: one that may have been written is never refused by us.
+    if message.state != State::Dispatched {
+        match line.is_on_whatsapp(&message.phone).await {
+            Ok(true) => {}
+            Ok(false) => return refuse(desk, id).await,
+            Err(error) => {
+                tracing::debug!(message.id = %id, %error, "WhatsApp did not say whether the number is known");
+                return Ok(Input::NotWritten(id));
+            }
+        }
+    }
+    if !desk.is_ours() {
+        return Ok(Input::NotWritten(id));
+    }
+    match desk.tenant.dispatch(id, desk.epoch, desk.clock.now()).await? {
+        Applied::Moved(now) | Applied::Unchanged(now) if now.state == State::Dispatched => {}
+        Applied::Moved(_) | Applied::Unchanged(_) | Applied::Missing => {
+            desk.tenant.forget_turn(desk.device, message.turn).await?;
+            return Ok(Input::Gone(id));
+        }
+    }
+    match line.send_text(&message.phone, &message.body, &message.stanza).await {
+        Ok(()) => Ok(Input::Written(id)),
+        Err(error) => {
+            tracing::debug!(message.id = %id, %error, "a message stays dispatched: it could not be written");
+            Ok(Input::NotWritten(id))
+        }
+    }
+}
+
+async fn refuse(desk: &Desk, id: MessageId) -> Result<Input, PortError> {
+    let refusal = Refusal { fact: Fact::Refused, code: NOT_ON_WHATSAPP.into() };
+    desk.tenant.refuse(id, &refusal, desk.clock.now()).await?;
+    Ok(Input::Gone(id))
+}

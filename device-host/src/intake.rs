@@ -1,0 +1,248 @@
+//! One owned shard: its devices, and the doorbells that ring for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hantar_domain::ids::{AccountId, DeviceId, Epoch, Shard};
+use hantar_usecases::ports::{Fleet, Job, JobQueue, PortError, Queue, Received, Tenants};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::device::driver::{Desk, Mailbox, Shared, drive};
+use crate::standing::{Ours, said};
+
+/// How long one call waits for a job.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// After the queue failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often the shard is looked through for devices that nobody rang for.
+const REREAD: Duration = Duration::from_secs(30);
+
+/// What working for shards takes.
+pub struct Workplace {
+    /// The shards' devices.
+    pub fleet: Arc<dyn Fleet>,
+    /// Their accounts' records.
+    pub tenants: Arc<dyn Tenants>,
+    /// Doorbells.
+    pub queue: Arc<dyn JobQueue>,
+    /// The number of shards.
+    pub shards: u16,
+    /// What all devices share.
+    pub shared: Arc<Shared>,
+    /// How many devices have a task.
+    pub devices: AtomicUsize,
+    held: AtomicUsize,
+}
+
+impl Workplace {
+    /// A place with no shards yet.
+    pub fn new(fleet: Arc<dyn Fleet>, tenants: Arc<dyn Tenants>, queue: Arc<dyn JobQueue>, shards: u16, shared: Arc<Shared>) -> Self {
+        Self { fleet, tenants, queue, shards, shared, devices: AtomicUsize::new(0), held: AtomicUsize::new(0) }
+    }
+
+    /// How many shards are worked for.
+    pub fn shards_held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_shards(&self, count: usize) {
+        self.held.store(count, Ordering::Relaxed);
+    }
+}
+
+/// The work for one shard. Dropping it stops all of it at once.
+pub(crate) struct ShardWork {
+    leaving: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl ShardWork {
+    pub(crate) fn start(place: Arc<Workplace>, shard: Shard, epoch: Epoch, ours: Ours) -> Self {
+        let (leaving, leave) = watch::channel(false);
+        let intake = Intake { place, shard, epoch, ours, leaving: leave, bells: HashMap::new(), tasks: JoinSet::new() };
+        Self { leaving, task: tokio::spawn(intake.run()) }
+    }
+
+    /// Sockets close, and nothing more is written.
+    pub(crate) fn stop_at_once(self) {
+        self.task.abort();
+    }
+
+    /// No more jobs are taken; devices finish what is on the wire; after `limit` all is stopped at once.
+    pub(crate) async fn finish(mut self, limit: Duration) {
+        self.leaving.send_replace(true);
+        if timeout(limit, &mut self.task).await.is_err() {
+            tracing::warn!("some devices did not finish in time");
+        }
+    }
+}
+
+impl Drop for ShardWork {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Intake {
+    place: Arc<Workplace>,
+    shard: Shard,
+    epoch: Epoch,
+    ours: Ours,
+    leaving: watch::Receiver<bool>,
+    bells: HashMap<DeviceId, Arc<Notify>>,
+    tasks: JoinSet<DeviceId>,
+}
+
+impl Intake {
+    async fn run(mut self) {
+        let mut rereads = interval(REREAD);
+        rereads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leaving = self.leaving.clone();
+        let mut jobs = Jobs::begin(Arc::clone(&self.place), self.shard);
+        loop {
+            tokio::select! {
+                biased;
+                () = said(&mut leaving) => break,
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(ended.ok()),
+                _ = rereads.tick() => self.reread().await,
+                Some(received) = jobs.next() => self.ring(received),
+            }
+        }
+        drop(jobs);
+        while let Some(ended) = self.tasks.join_next().await {
+            self.ended(ended.ok());
+        }
+    }
+
+    /// New devices begin; known ones go on.
+    async fn reread(&mut self) {
+        match self.place.fleet.devices_of(self.shard).await {
+            Ok(devices) => devices.into_iter().for_each(|(account, device)| self.employ(account, device)),
+            Err(error) => tracing::warn!(shard = %self.shard, %error, "the devices of a shard cannot be read"),
+        }
+    }
+
+    fn ring(&mut self, jobs: Vec<Job>) {
+        for job in jobs {
+            let Job::Device { account, device } = job else { continue };
+            if Shard::of(device, self.place.shards) != self.shard {
+                tracing::warn!(device.id = %device, shard = %self.shard, "a job came to a shard that is not its device's");
+                continue;
+            }
+            self.employ(account, device);
+            if let Some(bell) = self.bells.get(&device) {
+                bell.notify_one();
+            }
+        }
+    }
+
+    /// Gives a device its task, if it has none.
+    fn employ(&mut self, account: AccountId, device: DeviceId) {
+        if self.bells.contains_key(&device) {
+            return;
+        }
+        let bell = Arc::new(Notify::new());
+        self.bells.insert(device, Arc::clone(&bell));
+        let desk = Arc::new(Desk {
+            account,
+            device,
+            epoch: self.epoch,
+            tenant: self.place.tenants.for_account(account),
+            clock: Arc::clone(&self.place.shared.clock),
+            ours: self.ours.clone(),
+            shared: Arc::clone(&self.place.shared),
+        });
+        let mailbox = Mailbox { bell, leaving: self.leaving.clone() };
+        let counted = Counted::new(Arc::clone(&self.place));
+        self.tasks.spawn(async move {
+            drive(desk, mailbox).await;
+            drop(counted);
+            device
+        });
+    }
+
+    /// The device's task is over: the next ring or look gives it another one.
+    fn ended(&mut self, device: Option<DeviceId>) {
+        match device {
+            Some(device) => drop(self.bells.remove(&device)),
+            // It panicked, and nobody knows which: whoever has no task any more begins again.
+            None => {
+                tracing::error!(shard = %self.shard, "a device's task ended in a panic");
+                self.bells.clear();
+                self.tasks.abort_all();
+            }
+        }
+    }
+}
+
+/// Counts a device for as long as its task lives.
+struct Counted(Arc<Workplace>);
+
+impl Counted {
+    fn new(place: Arc<Workplace>) -> Self {
+        place.devices.fetch_add(1, Ordering::Relaxed);
+        Self(place)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.devices.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The shard's jobs, received in a task of their own: a call that waits must not be cut off, or its jobs stay hidden.
+struct Jobs {
+    received: tokio::sync::mpsc::Receiver<Vec<Job>>,
+    task: JoinHandle<()>,
+}
+
+impl Jobs {
+    fn begin(place: Arc<Workplace>, shard: Shard) -> Self {
+        let (sender, received) = tokio::sync::mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            loop {
+                let jobs = match receive(place.queue.as_ref(), Queue::Shard(shard)).await {
+                    Ok(jobs) => jobs,
+                    Err(error) => {
+                        tracing::warn!(%shard, %error, "jobs cannot be received");
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                };
+                if sender.send(jobs).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { received, task }
+    }
+
+    async fn next(&mut self) -> Option<Vec<Job>> {
+        self.received.recv().await
+    }
+}
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Receives jobs and deletes them: they only say where to look, and the table is looked at when a device begins, too.
+async fn receive(queue: &dyn JobQueue, from: Queue) -> Result<Vec<Job>, PortError> {
+    let received = queue.receive(from, LONG_POLL).await?;
+    if received.is_empty() {
+        return Ok(Vec::new());
+    }
+    for Received { receipt, .. } in received.iter().filter(|received| received.job.is_none()) {
+        queue.park("unreadable_job", receipt).await?;
+    }
+    let (jobs, receipts): (Vec<_>, Vec<_>) = received.into_iter().map(|received| (received.job, received.receipt)).unzip();
+    queue.done(from, &receipts).await?;
+    Ok(jobs.into_iter().flatten().collect())
+}

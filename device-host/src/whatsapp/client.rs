@@ -1,0 +1,186 @@
+//! One connection of one device: a client of the library that is built from the stored keys, lives for one connection,
+//! and tells what it sees as values of our own.
+//!
+//! The library's own reconnecting is switched off once a number is linked: when to try again is the machine's decision.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hantar_domain::ids::StanzaId;
+use hantar_domain::phone::PhoneNumber;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use wacore::store::DevicePropsOverride;
+use waproto::whatsapp::device_props::PlatformType;
+use whatsapp_rust::anyhow;
+use whatsapp_rust::bot::{Bot, BotHandle};
+use whatsapp_rust::types::durability_hook::InboundMessage;
+use whatsapp_rust::{CacheConfig, Client, InboundDurabilityHook, Jid, MsgSecretPolicy, RawNodeLease, SendOptions};
+
+use super::content;
+use super::events::{Listener, News, Notice};
+use super::http::NoMedia;
+use super::store::Store;
+use super::transport::{Guard, Server, Sockets};
+
+/// The library waits up to 5 s for stanzas under way and 5 s for batches; then the socket is just dropped.
+const CLOSE_LIMIT: Duration = Duration::from_secs(8);
+/// The library gives up a question to the server after 75 s.
+const SEND_LIMIT: Duration = Duration::from_secs(30);
+
+/// How to be a device.
+pub struct Identity {
+    /// What the phone's list of linked devices shows.
+    pub name: String,
+    /// The version of the web client.
+    pub version: (u32, u32, u32),
+    /// How many one-time pre-keys to make; the library's own number when absent.
+    pub pre_keys: Option<usize>,
+}
+
+/// A connection could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The keys cannot be read: try again later.
+    #[error("the client cannot be built: {0}")]
+    Build(String),
+    /// A number is linked, says the device, but there are no keys.
+    #[error("the keys of a linked device are missing")]
+    KeysMissing,
+}
+
+/// A message did not reach the socket.
+#[derive(Debug, thiserror::Error)]
+#[error("not sent: {0}")]
+pub struct NotSent(String);
+
+/// A connection under way or open. Dropping it closes the socket at once and forgets what is not stored.
+pub struct Connection {
+    client: Arc<Client>,
+    running: AbortHandle,
+    _cut: watch::Sender<bool>,
+    _raw_nodes: RawNodeLease,
+}
+
+impl Connection {
+    /// Begins to connect. What happens is told to `news`; the end is always [`Notice::Ended`].
+    pub async fn begin(store: Store, server: Server, guard: Guard, identity: &Identity, pairing: bool, news: News) -> Result<Self, BeginError> {
+        let store = Arc::new(store);
+        let (cut, cut_seen) = watch::channel(false);
+        let listener = Listener::new(Arc::clone(&store), news.clone());
+        let device = DevicePropsOverride::new().with_os(&identity.name).with_platform_type(PlatformType::DESKTOP);
+        let mut builder = Bot::builder()
+            .with_backend_arc(Arc::clone(&store) as _)
+            .with_transport_factory(Sockets::new(server, guard, cut_seen))
+            .with_http_client(NoMedia)
+            .with_version(identity.version)
+            .with_device_props(device)
+            .with_cache_config(caches())
+            .with_inbound_durability_hook(Stored)
+            .with_event_handler(listener)
+            .skip_history_sync();
+        if let Some(count) = identity.pre_keys {
+            builder = builder.with_wanted_pre_key_count(count);
+        }
+        let bot = builder.build().await.map_err(|error| BeginError::Build(error.to_string()))?;
+        let client = bot.client();
+        match client.pn() {
+            Some(phone) => store.inbox().set_own(phone, client.lid()),
+            None if !pairing => return Err(BeginError::KeysMissing),
+            None => {}
+        }
+        // What came in is stored before it is acknowledged, whether or not the business is looking: two ticks are true.
+        client.set_force_active_delivery_receipts(true);
+        // Pairing ends with a restart of the stream that the library handles itself.
+        client.enable_auto_reconnect.store(pairing, Ordering::Relaxed);
+        let raw_nodes = client.acquire_raw_node_forwarding();
+        let running = tokio::spawn(run(bot.spawn(), news)).abort_handle();
+        Ok(Self { client, running, _cut: cut, _raw_nodes: raw_nodes })
+    }
+
+    /// Pairing is through: from now on a lost connection is told and not mended by the library.
+    pub fn settle(&self) {
+        self.client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+    }
+
+    /// To send with.
+    pub fn line(&self) -> Line {
+        Line { client: Arc::clone(&self.client) }
+    }
+
+    /// Ends the connection in order: what is under way is finished, what is to be stored is stored.
+    pub async fn close(self) {
+        if tokio::time::timeout(CLOSE_LIMIT, self.client.disconnect()).await.is_err() {
+            tracing::debug!("a connection did not close in time and was dropped");
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.running.abort();
+        self.client.signal_shutdown_sync();
+    }
+}
+
+/// Lets the client run; dropping this aborts it.
+async fn run(bot: BotHandle, news: News) {
+    bot.await;
+    news.tell(Notice::Ended);
+}
+
+/// An open connection, as the sender sees it.
+#[derive(Clone)]
+pub struct Line {
+    client: Arc<Client>,
+}
+
+impl Line {
+    /// Whether somebody at this number uses WhatsApp. Asked once per number: the answer leaves a hidden id behind.
+    pub async fn is_on_whatsapp(&self, phone: &PhoneNumber) -> Result<bool, NotSent> {
+        let jid = Jid::pn(phone.digits());
+        if matches!(self.client.get_lid_pn_entry(&jid).await, Ok(Some(_))) {
+            return Ok(true);
+        }
+        let asked = self.client.contacts();
+        let answers = tokio::time::timeout(SEND_LIMIT, asked.is_on_whatsapp(std::slice::from_ref(&jid))).await;
+        let answers = answers.map_err(failed)?.map_err(failed)?;
+        // No answer about the number is no answer: only a plain "no" counts as one.
+        Ok(!answers.iter().any(|answer| answer.contact_error.is_none() && !answer.is_registered))
+    }
+
+    /// Writes a text to the socket under this id. `Ok` says only that it was written.
+    pub async fn send_text(&self, phone: &PhoneNumber, text: &str, stanza: &StanzaId) -> Result<(), NotSent> {
+        let options = SendOptions::default().with_message_id(stanza.0.clone());
+        let message = content::text_message(text);
+        let sent = self.client.send_message_with_options(Jid::pn(phone.digits()), message, options);
+        tokio::time::timeout(SEND_LIMIT, sent).await.map_err(failed)?.map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> NotSent {
+    NotSent(error.to_string())
+}
+
+/// Nothing more to do: [`Store`] made the messages durable when they were handed to it.
+struct Stored;
+
+#[async_trait]
+impl InboundDurabilityHook for Stored {
+    async fn on_messages(&self, _client: Arc<Client>, _batch: &[InboundMessage]) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+}
+
+fn caches() -> CacheConfig {
+    CacheConfig {
+        // Nothing here reads what secrets decrypt; see `store/secrets.rs`.
+        msg_secret_policy: MsgSecretPolicy::Disabled,
+        // Our own items are the store of sent messages; nothing is to be swept.
+        sent_message_ttl_secs: 0,
+        ..CacheConfig::default()
+    }
+}

@@ -1,0 +1,133 @@
+//! Reading what a request carries: its body as JSON or a form, its query, its idempotency key.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use hantar_usecases::idempotency::MAX_KEY_CHARS;
+use hantar_wire::v1::error::FieldErrors;
+use http_body_util::LengthLimitError;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::MAX_BODY_BYTES;
+use crate::errors::ApiError;
+
+/// The field that errors name a wrong idempotency key by.
+pub(crate) const KEY_FIELD: &str = "idempotency_key";
+
+enum Format {
+    Json,
+    Form,
+}
+
+/// The fields of a body. None at all where the body is empty.
+pub(crate) async fn fields(request: Request) -> Result<Map<String, Value>, ApiError> {
+    let format = format(request.headers());
+    let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|error| unreadable(error.into_inner().as_ref()))?;
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    match format.ok_or(ApiError::UnsupportedMediaType)? {
+        Format::Form => Ok(pairs(&bytes)),
+        Format::Json => match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err(ApiError::Malformed("The request body must be a JSON object.".to_owned())),
+            Err(error) => Err(ApiError::Malformed(format!("The request body is not valid JSON: {error}."))),
+        },
+    }
+}
+
+/// `None` for a kind that is not read, for none at all, and for two.
+fn format(headers: &HeaderMap) -> Option<Format> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        return None;
+    }
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (all.next(), all.next()) else { return None };
+    let kind = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/json" => Some(Format::Json),
+        "application/x-www-form-urlencoded" => Some(Format::Form),
+        other => (other.starts_with("application/") && other.ends_with("+json")).then_some(Format::Json),
+    }
+}
+
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    if error.is::<LengthLimitError>() {
+        return ApiError::TooLarge;
+    }
+    ApiError::Malformed("The request body ended before it was complete.".to_owned())
+}
+
+/// The fields of a query.
+pub(crate) fn query(request: &Request) -> Map<String, Value> {
+    pairs(request.uri().query().unwrap_or_default().as_bytes())
+}
+
+/// Fields as PHP reads them: the last of a name counts, `a[]` makes a list and `a[b]` a map.
+fn pairs(bytes: &[u8]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        let value = Value::String(value.into_owned());
+        match name.split_once('[').and_then(|(name, rest)| Some((name, rest.strip_suffix(']')?))) {
+            None => {
+                fields.insert(name.into_owned(), value);
+            }
+            Some((name, "")) => match fields.entry(name).or_insert_with(|| Value::Array(vec![])) {
+                Value::Array(list) => list.push(value),
+                other => *other = Value::Array(vec![value]),
+            },
+            Some((name, inner)) => match fields.entry(name).or_insert_with(|| Value::Object(Map::new())) {
+                Value::Object(map) => {
+                    map.insert(inner.to_owned(), value);
+                }
+                other => *other = Value::Object(Map::from_iter([(inner.to_owned(), value)])),
+            },
+        }
+    }
+    fields
+}
+
+/// The caller's idempotency key, if there is one. What is wrong with it goes to `errors`.
+pub(crate) fn idempotency_key(headers: &HeaderMap, errors: &mut FieldErrors) -> Option<String> {
+    let mut all = headers.get_all("idempotency-key").iter();
+    let value = all.next()?;
+    let wrong = match value.to_str() {
+        _ if all.next().is_some() => "must be given once",
+        Err(_) => "must be a string of visible ASCII characters",
+        Ok(key) if key.trim().is_empty() => "must not be empty",
+        Ok(key) if key.len() > MAX_KEY_CHARS => "must not be greater than 255 characters",
+        Ok(key) => return Some(key.trim().to_owned()),
+    };
+    errors.add(KEY_FIELD, format!("The idempotency key field {wrong}."));
+    None
+}
+
+/// The answer where a key stands for another request.
+pub(crate) fn key_reused() -> ApiError {
+    ApiError::field(KEY_FIELD, "The idempotency key was used for another request within the last 24 hours.")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_as_php_reads_it() {
+        let fields = pairs(b"phone=0123&events[]=a&events[]=b&attributes[plan]=gold&phone=0124&odd[=1&body=a+b%20c");
+        let expected = json!({
+            "phone": "0124", "events": ["a", "b"], "attributes": {"plan": "gold"}, "odd[": "1", "body": "a b c"
+        });
+        assert_eq!(Value::Object(fields), expected);
+    }
+
+    #[test]
+    fn a_form_that_contradicts_itself_ends_in_one_shape() {
+        let fields = pairs(b"a=1&a[]=2&b[]=1&b[x]=2&c[x]=1&c=2&d=%ff%00");
+        let expected = json!({"a": ["2"], "b": {"x": "2"}, "c": "2", "d": "\u{fffd}\0"});
+        assert_eq!(Value::Object(fields), expected);
+    }
+}

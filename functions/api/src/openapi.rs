@@ -1,0 +1,49 @@
+//! The API's description, made of the routes and wire types themselves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::{Modify, OpenApi};
+
+use crate::Api;
+use crate::routes::v1::{balance, connection, message_list, messages, webhooks};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hantar REST API", description = "Send and receive WhatsApp messages.", license(name = "MIT OR Apache-2.0")),
+    paths(
+        connection::status,
+        connection::qr,
+        messages::send,
+        message_list::list,
+        messages::show,
+        messages::cancel,
+        balance::show,
+        webhooks::list,
+        webhooks::create,
+        webhooks::show,
+        webhooks::remove
+    ),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+        document.security = Some(vec![SecurityRequirement::new::<_, [String; 0], String>("token", [])]);
+    }
+}
+
+/// The description, in OpenAPI 3.1. Needs no token.
+pub(crate) async fn document(State(api): State<Arc<Api>>) -> Json<Document> {
+    let mut document = Description::openapi();
+    document.info.version.clone_from(&api.parts.version);
+    Json(document)
+}

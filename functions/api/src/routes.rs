@@ -1,0 +1,3 @@
+//! Routes, by dialect.
+
+pub(crate) mod v1;

@@ -1,0 +1,147 @@
+//! What of the network outlives a restart: the server's keys, the accounts with their phones, companions and queues.
+//! Not kept: fault rules, held acks, the stanza log, and stanzas a phone could have encrypted again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use wacore_libsignal::protocol::KeyPair;
+
+use crate::certificate::ServerIdentity;
+use crate::network::accounts::SignedPreKey;
+use crate::network::chat::{Chat, Entry};
+use crate::network::delivery::DeviceQueue;
+use crate::network::phone_inbound::PhoneDelivery;
+use crate::network::phone_outbound::SentStanzas;
+use crate::network::{Account, Device, Network, lock};
+use crate::signal::{SavedEndpoint, SignalEndpoint, SignalError};
+
+/// The whole network as it stands in the state file.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedNetwork {
+    identity: ServerIdentity,
+    /// How often the network was restored; part of the seed, so that ids do not come twice.
+    restarts: u64,
+    accounts: Vec<SavedAccount>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedAccount {
+    phone: Arc<str>,
+    lid: Arc<str>,
+    name: String,
+    online: bool,
+    identity: KeyPair,
+    endpoint: SavedEndpoint,
+    app_state_key: [u8; 32],
+    devices: Vec<SavedDevice>,
+    next_device: u16,
+    messages: Vec<Entry>,
+    waiting: Vec<PhoneDelivery>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedDevice {
+    number: u16,
+    key_index: u32,
+    registration: u32,
+    identity: Vec<u8>,
+    signed: SignedPreKey,
+    one_time: VecDeque<(Vec<u8>, Vec<u8>)>,
+    signed_identity: Vec<u8>,
+    queue: Vec<Vec<u8>>,
+    keys_shared: bool,
+}
+
+impl Network {
+    /// A picture of the network. Phones are taken one after the other, so a message under way may be in one and not
+    /// in the other; receipts and retries heal that, as after any crash.
+    pub(crate) fn save(&self) -> Result<SavedNetwork, SignalError> {
+        let count = self.state().accounts.len();
+        let mut accounts = Vec::with_capacity(count);
+        for index in 0..count {
+            let endpoint = self.state().accounts.get(index).map(|account| Arc::clone(&account.endpoint));
+            let Some(endpoint) = endpoint else { continue };
+            let endpoint = lock(&endpoint).save()?;
+            let state = self.state();
+            accounts.extend(state.accounts.get(index).map(|account| save_account(account, endpoint)));
+        }
+        Ok(SavedNetwork { identity: self.identity().clone(), restarts: self.restarts(), accounts })
+    }
+
+    pub(crate) fn restore(saved: SavedNetwork, seed: u64) -> Result<Self, SignalError> {
+        let restarts = saved.restarts + 1;
+        let network = Self::new(saved.identity, seed.wrapping_add(restarts), restarts);
+        {
+            let mut state = network.state();
+            for account in saved.accounts {
+                let account = restore_account(account)?;
+                state.insert_account(account);
+            }
+        }
+        Ok(network)
+    }
+}
+
+fn save_account(account: &Account, endpoint: SavedEndpoint) -> SavedAccount {
+    SavedAccount {
+        phone: Arc::clone(&account.phone),
+        lid: Arc::clone(&account.lid),
+        name: account.name.clone(),
+        online: account.online,
+        identity: account.identity.clone(),
+        endpoint,
+        app_state_key: account.app_state_key,
+        devices: account.devices.iter().map(|(number, device)| save_device(*number, device)).collect(),
+        next_device: account.next_device,
+        messages: account.chat.save(),
+        waiting: account.waiting.iter().cloned().collect(),
+    }
+}
+
+fn save_device(number: u16, device: &Device) -> SavedDevice {
+    SavedDevice {
+        number,
+        key_index: device.key_index,
+        registration: device.registration,
+        identity: device.identity.clone(),
+        signed: device.signed.clone(),
+        one_time: device.one_time.clone(),
+        signed_identity: device.signed_identity.clone(),
+        queue: device.queue.save(),
+        keys_shared: device.keys_shared,
+    }
+}
+
+fn restore_account(saved: SavedAccount) -> Result<Account, SignalError> {
+    Ok(Account {
+        phone: saved.phone,
+        lid: saved.lid,
+        name: saved.name,
+        online: saved.online,
+        identity: saved.identity,
+        endpoint: Arc::new(Mutex::new(SignalEndpoint::restore(saved.endpoint)?)),
+        app_state_key: saved.app_state_key,
+        devices: saved.devices.into_iter().map(restore_device).collect(),
+        next_device: saved.next_device,
+        chat: Chat::restore(saved.messages),
+        waiting: saved.waiting.into(),
+        sent: SentStanzas::default(),
+        retries: HashMap::new(),
+    })
+}
+
+fn restore_device(saved: SavedDevice) -> (u16, Device) {
+    let device = Device {
+        key_index: saved.key_index,
+        registration: saved.registration,
+        identity: saved.identity,
+        signed: saved.signed,
+        one_time: saved.one_time,
+        signed_identity: saved.signed_identity,
+        connected: None,
+        queue: DeviceQueue::restore(&saved.queue),
+        keys_shared: saved.keys_shared,
+    };
+    (saved.number, device)
+}

@@ -1,0 +1,118 @@
+//! What belongs to no tenant.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use hantar_domain::ids::{TokenId, UserId};
+use hantar_domain::token::{Abilities, Token, TokenHash};
+use hantar_domain::user::{Email, Role, User};
+use hantar_usecases::ports::{Clock as _, Founding, Sequence, WebSession};
+
+use super::World;
+use super::world::SHARDS;
+
+/// In blocks and alone, at once.
+pub async fn numbers_are_never_given_twice(world: World) {
+    let home = world.home(0).await;
+    let sequence = Sequence::Messages(home.account);
+    assert_eq!(world.fleet.reserve(sequence, 10).await.unwrap(), 1);
+    assert_eq!(world.fleet.reserve(sequence, 1).await.unwrap(), 11);
+    let blocks = join_all((0..20).map(|_| world.fleet.reserve(sequence, 5))).await;
+    let numbers: BTreeSet<_> = blocks.into_iter().flat_map(|first| first.map(|first| first..first + 5).unwrap()).collect();
+    assert_eq!((numbers.len(), numbers.first()), (100, Some(&12)));
+    let other = world.home(0).await;
+    assert_eq!(world.fleet.reserve(Sequence::Messages(other.account), 1).await.unwrap(), 1);
+    assert_eq!(world.fleet.reserve(Sequence::Endpoints(home.account), 1).await.unwrap(), 1);
+}
+
+/// Whoever asks for another one later.
+pub async fn the_first_number_of_shards_stays(world: World) {
+    assert_eq!(world.fleet.shard_count(SHARDS + 1).await.unwrap(), SHARDS);
+    world.fleet.prepare().await.unwrap();
+    assert_eq!(world.fleet.shard_count(SHARDS).await.unwrap(), SHARDS);
+}
+
+/// A repeat founds nothing more.
+pub async fn an_account_is_founded_whole_and_once(world: World) {
+    let founding = world.founding(42).await;
+    for _ in 0..2 {
+        assert!(world.fleet.found(&founding).await.unwrap());
+    }
+    let (id, tenant) = (founding.account.id, world.tenants.for_account(founding.account.id));
+    assert_eq!(tenant.account().await.unwrap(), Some(founding.account));
+    assert_eq!(tenant.wrapped_key().await.unwrap(), Some(founding.wrapped_key));
+    assert_eq!(tenant.user(founding.owner.id).await.unwrap().as_ref(), Some(&founding.owner));
+    assert_eq!(tenant.devices().await.unwrap(), [founding.device]);
+    let balance = tenant.balance().await.unwrap();
+    assert!(balance.is_sound() && balance.available == 42);
+    assert_eq!(world.fleet.user_by_email(&founding.owner.email).await.unwrap(), Some((id, founding.owner.id)));
+    assert!(world.fleet.accounts().await.unwrap().contains(&id));
+}
+
+/// In the whole installation.
+pub async fn an_address_belongs_to_one_user(world: World) {
+    let home = world.home(0).await;
+    let taken = home.founding.owner.email.clone();
+    let second = world.founding(5).await;
+    let second = Founding { owner: User { email: taken.clone(), ..second.owner.clone() }, ..second };
+    assert!(!world.fleet.found(&second).await.unwrap());
+    assert_eq!(world.tenants.for_account(second.account.id).account().await.unwrap(), None, "nothing is half written");
+    let id = UserId(world.number(Sequence::Users).await);
+    let email = Email::parse(&format!("second{id}@example.com")).unwrap();
+    let user = User { id, account: home.account, email, verified_at: None, role: Role::Agent };
+    assert!(!world.fleet.add_user(&User { email: taken, ..user.clone() }).await.unwrap());
+    assert!(world.fleet.add_user(&user).await.unwrap());
+    assert!(world.fleet.add_user(&user).await.unwrap(), "a repeat is no conflict");
+    assert_eq!(home.tenant.user(id).await.unwrap(), Some(user.clone()));
+    assert_eq!(world.fleet.user_by_email(&user.email).await.unwrap(), Some((home.account, id)));
+}
+
+fn hash(world: &World, salt: u8) -> TokenHash {
+    let mut hash = [salt; 32];
+    hash[..8].copy_from_slice(&world.clock.now().0.to_be_bytes());
+    TokenHash(hash)
+}
+
+/// And by no other.
+pub async fn a_token_is_found_by_its_hash(world: World) {
+    let home = world.home(0).await;
+    let some = Abilities::from_names(["messages:send".to_owned(), "gateway".to_owned()]).unwrap();
+    for (salt, abilities, expires_at) in [(1, Abilities::all(), None), (2, some, Some(home.now()))] {
+        let id = TokenId(world.number(Sequence::Tokens).await);
+        let user = home.founding.owner.id;
+        let token = Token { id, account: home.account, user, name: "CI".into(), abilities, expires_at };
+        let hash = hash(&world, salt);
+        world.fleet.put_token(&token, &hash).await.unwrap();
+        assert_eq!(world.fleet.token(&hash).await.unwrap(), Some(token));
+    }
+    assert_eq!(world.fleet.token(&hash(&world, 3)).await.unwrap(), None);
+}
+
+fn session(world: &World, home: &super::Home) -> WebSession {
+    let expires_at = world.clock.now() + Duration::from_secs(600);
+    WebSession { account: home.account, user: home.founding.owner.id, expires_at }
+}
+
+/// Also when two use it at once.
+pub async fn a_sign_in_secret_is_used_once(world: World) {
+    let home = world.home(0).await;
+    let (hash, session) = (hash(&world, 1), session(&world, &home));
+    world.fleet.put_sign_in(&hash, &session).await.unwrap();
+    let takes = join_all((0..8).map(|_| world.fleet.take_sign_in(&hash))).await;
+    let taken: Vec<_> = takes.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(taken, [session]);
+    assert_eq!(world.fleet.web_session(&hash).await.unwrap(), None, "it is no session");
+}
+
+/// Whether or not the table has deleted them.
+pub async fn sessions_end_by_their_own_expiry(world: World) {
+    let home = world.home(0).await;
+    let (hash, session) = (hash(&world, 1), session(&world, &home));
+    world.fleet.put_web_session(&hash, &session).await.unwrap();
+    world.fleet.put_sign_in(&hash, &session).await.unwrap();
+    assert_eq!(world.fleet.web_session(&hash).await.unwrap(), Some(session));
+    world.clock.pass(Duration::from_secs(601));
+    assert_eq!(world.fleet.web_session(&hash).await.unwrap(), None);
+    assert_eq!(world.fleet.take_sign_in(&hash).await.unwrap(), None);
+}

@@ -1,0 +1,95 @@
+//! What the ports promise, as tests that run on any tables: on the embedded engine, on an emulator, under injected
+//! faults. Each case is an async function over a [`World`] and panics where a promise is broken.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "these are tests: a broken promise panics")]
+#![expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "small numbers of test cases")]
+
+pub mod accepting;
+pub mod deliveries;
+pub mod devices;
+pub mod endings;
+pub mod facts;
+pub mod fleet;
+pub mod inbound;
+pub mod keys;
+pub mod leases;
+pub mod lines;
+pub mod lists;
+pub mod tenants;
+mod world;
+
+pub use world::{Hand, Home, World};
+
+/// Hands the names of all cases, as `module::case`, to a macro that makes tests of them.
+#[macro_export]
+macro_rules! store_cases {
+    ($test:ident) => {
+        $test! {
+            accepting::an_accepted_message_is_stored_charged_and_in_line,
+            accepting::too_few_credits_write_nothing,
+            accepting::a_repeat_of_an_acceptance_charges_once,
+            accepting::a_key_answers_with_the_message_that_it_stood_for_first,
+            accepting::a_key_of_another_request_is_refused,
+            accepting::a_key_counts_until_it_expires,
+            accepting::one_key_used_many_times_at_once_makes_one_message,
+            accepting::many_at_once_are_charged_exactly,
+            accepting::many_at_once_with_credit_for_some_serve_exactly_these,
+            accepting::a_grant_counts_once_by_its_name,
+            facts::every_fact_moves_each_state_as_the_rules_say,
+            facts::facts_in_any_order_lead_to_the_state_of_the_rules,
+            facts::dispatch_is_fenced_by_its_epoch,
+            facts::a_hold_is_extended_without_a_further_step,
+            facts::a_fact_about_no_message_is_missing,
+            endings::cancel_and_dispatch_leave_one_winner_and_right_money,
+            endings::cancel_gives_the_credit_back_once_and_its_key_answers_again,
+            endings::a_nack_gives_the_credit_back_once,
+            endings::silence_is_refunded_once_and_a_late_answer_repairs_the_state_alone,
+            endings::a_nack_after_the_refund_moves_no_money,
+            endings::an_answer_and_the_refund_racing_leave_sound_books,
+            lines::turns_come_by_lane_then_by_acceptance,
+            lines::a_message_leaves_the_line_when_it_is_answered_or_ended,
+            lines::a_stale_turn_can_be_forgotten,
+            lines::unknown_messages_stand_in_a_line_of_their_own,
+            inbound::a_received_message_is_stored_once,
+            inbound::one_call_with_repeats_stores_each_once,
+            inbound::two_deliveries_at_once_store_one_message,
+            inbound::hundreds_at_once_are_all_stored,
+            inbound::it_is_known_who_wrote_last_and_when,
+            lists::pages_show_the_newest_first_and_join_without_gaps,
+            lists::filters_pick_out_what_they_name,
+            lists::several_messages_come_in_the_order_asked_for,
+            lists::counts_move_with_their_mark_and_count_no_batch_twice,
+            devices::a_status_is_counted_when_it_changes_and_not_when_it_is_repeated,
+            devices::an_older_host_cannot_change_a_device,
+            devices::pairing_is_wanted_shown_and_over_once_linked,
+            devices::changes_at_once_all_count,
+            devices::a_device_is_added_once_and_found_by_its_shard,
+            deliveries::a_delivery_is_due_until_it_is_made,
+            deliveries::of_two_claims_one_wins,
+            deliveries::of_two_attempts_at_once_one_is_recorded,
+            deliveries::an_attempt_is_recorded_although_the_delivery_was_claimed_since_it_was_read,
+            deliveries::endpoints_are_made_once_switched_off_and_deleted,
+            fleet::numbers_are_never_given_twice,
+            fleet::the_first_number_of_shards_stays,
+            fleet::an_account_is_founded_whole_and_once,
+            fleet::an_address_belongs_to_one_user,
+            fleet::a_token_is_found_by_its_hash,
+            fleet::a_sign_in_secret_is_used_once,
+            fleet::sessions_end_by_their_own_expiry,
+            leases::a_heartbeat_rises_by_ones_and_repeats_are_harmless,
+            leases::an_ended_heartbeat_never_lives_again,
+            leases::of_a_renewal_and_an_ending_one_wins,
+            leases::of_many_takers_one_gets_the_shard,
+            leases::each_take_over_raises_the_epoch,
+            keys::keys_are_read_back_and_listed_in_order,
+            keys::an_older_owner_is_fenced_from_what_the_new_one_has_written,
+            keys::an_older_owner_is_fenced_from_what_the_new_one_has_read,
+            keys::an_older_owner_is_fenced_from_what_the_new_one_has_listed,
+            keys::an_older_owner_is_fenced_from_what_the_new_one_has_deleted,
+            keys::a_device_is_claimed_by_rising_epochs,
+            keys::numbers_are_added_to_a_set,
+            keys::many_keys_are_stored_at_once_and_erased,
+            keys::a_value_that_no_item_holds_is_refused,
+            tenants::two_tenants_never_see_each_others_records,
+        }
+    };
+}

@@ -1,0 +1,145 @@
+//! What belongs to no tenant: founding accounts, numbers, look-ups that lead to an account, due deliveries.
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard, UserId};
+use hantar_domain::time::Timestamp;
+use hantar_domain::token::{Token, TokenHash};
+use hantar_domain::user::{Email, User};
+use hantar_domain::webhook::EventId;
+use hantar_usecases::ports::{Fleet, Founding, PortError, Sequence, WebSession};
+
+use crate::items::{Fields, Item, NewItem, number};
+use crate::places::{ACCOUNTS, DUE_LINES, Place, Table, due_line, ordered_time};
+use crate::reading::Query;
+use crate::store::Store;
+use crate::transaction::{Committed, Refusal, Transaction};
+use crate::writing::{Write, Written};
+use crate::{account, credits, device};
+
+/// How many accounts are listed.
+const LISTED: usize = 1_000;
+
+#[async_trait]
+impl Fleet for Store {
+    async fn prepare(&self) -> Result<(), PortError> {
+        self.make_tables().await
+    }
+
+    async fn shard_count(&self, wanted: u16) -> Result<u16, PortError> {
+        self.settle_shards(wanted).await
+    }
+
+    async fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64, PortError> {
+        let add = Write::update(&Place::sequence(sequence), "ADD n :n").with(":n", number(count));
+        let (Written::Done(item) | Written::Refused(item)) = self.write(add).await?;
+        let item = item.unwrap_or_default();
+        let last: u64 = Fields(&item).number("n")?;
+        last.checked_sub(count).map(|before| before + 1).ok_or_else(|| Fields(&item).damaged("n"))
+    }
+
+    async fn found(&self, founding: &Founding) -> Result<bool, PortError> {
+        let (user, device, id) = (&founding.owner, &founding.device, founding.account.id);
+        let listed = Place::listed_account(id);
+        let writes = [
+            Write::put(&Place::email(&user.email), account::email_item(user)).if_new(),
+            Write::put(&Place::account(id), account::item(&founding.account, &founding.wrapped_key)).if_new(),
+            credits::first(id, founding.credits),
+            Write::put(&Place::user(id, user.id), account::user_item(user)).if_new(),
+            Write::put(&Place::device(id, device.id), device::item(device)).if_new(),
+            Write::put(&listed, NewItem::at(&listed).done()),
+            self.shard_entry(id, device.id).await?,
+        ];
+        let transaction = Transaction::new(self, self.fresh_token(), writes)?;
+        match self.transact(&transaction).await? {
+            Committed::Done => Ok(true),
+            Committed::Refused(refusals) => match refusals.into_iter().next() {
+                Some(Refusal::Condition(item)) => leads_to(item.as_ref(), user),
+                _ => Err(PortError::Corrupt(format!("account number {id} is taken"))),
+            },
+        }
+    }
+
+    async fn add_user(&self, user: &User) -> Result<bool, PortError> {
+        let writes = [
+            Write::put(&Place::email(&user.email), account::email_item(user)).if_new(),
+            Write::put(&Place::user(user.account, user.id), account::user_item(user)).if_new(),
+        ];
+        let transaction = Transaction::new(self, self.fresh_token(), writes)?;
+        match self.transact(&transaction).await? {
+            Committed::Done => Ok(true),
+            Committed::Refused(refusals) => match refusals.into_iter().next() {
+                Some(Refusal::Condition(item)) => leads_to(item.as_ref(), user),
+                _ => Err(PortError::Corrupt(format!("user number {} is taken", user.id))),
+            },
+        }
+    }
+
+    async fn user_by_email(&self, email: &Email) -> Result<Option<(AccountId, UserId)>, PortError> {
+        let item = self.get(&Place::email(email)).await?;
+        item.map(|item| Ok((Fields(&item).number("ac")?, Fields(&item).number("us")?))).transpose()
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountId>, PortError> {
+        let items = self.first(&Query::all(Table::Business, ACCOUNTS.into()), LISTED).await?;
+        items.iter().map(|item| Fields(item).word("sk", |sk| sk.parse().ok())).collect()
+    }
+
+    async fn put_token(&self, token: &Token, hash: &TokenHash) -> Result<(), PortError> {
+        self.store_token(token, hash).await
+    }
+
+    async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError> {
+        self.find_token(hash).await
+    }
+
+    async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
+        self.store_session(&Place::sign_in(hash), session).await
+    }
+
+    async fn take_sign_in(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
+        self.use_up_session(&Place::sign_in(hash)).await
+    }
+
+    async fn put_web_session(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
+        self.store_session(&Place::web_session(hash), session).await
+    }
+
+    async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
+        self.find_session(&Place::web_session(hash)).await
+    }
+
+    async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError> {
+        self.in_shard(shard).await
+    }
+
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError> {
+        let end = ordered_time(Timestamp(now.0.saturating_add(1)));
+        let lines = (0..DUE_LINES).map(|line| Query::before(Table::Engine, due_line(line), end.clone()));
+        let lines = try_join_all(lines.map(|query| async move { self.first(&query, limit).await })).await?;
+        let mut entries = lines.concat();
+        entries.sort_by(|one, two| sort_key(one).cmp(sort_key(two)));
+        entries.truncate(limit);
+        entries.iter().map(|item| Fields(item).word("sk", due_name)).collect()
+    }
+}
+
+fn sort_key(item: &Item) -> &str {
+    Fields(item).sk().unwrap_or_default()
+}
+
+/// `{due}#{account}#{endpoint}#{event}`.
+fn due_name(sk: &str) -> Option<(AccountId, EndpointId, EventId)> {
+    let mut parts = sk.splitn(4, '#').skip(1);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, EventId(parts.next()?.to_owned())))
+}
+
+/// Whether an address that is taken is taken by this very user: then this is a repeat.
+fn leads_to(item: Option<&Item>, user: &User) -> Result<bool, PortError> {
+    let Some(fields) = item.map(Fields) else { return Ok(false) };
+    Ok(fields.number::<AccountId>("ac")? == user.account && fields.number::<UserId>("us")? == user.id)
+}

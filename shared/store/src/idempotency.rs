@@ -1,0 +1,33 @@
+//! Callers' idempotency keys: what each stands for, for 24 hours by its own expiry.
+
+use hantar_domain::time::Timestamp;
+use hantar_usecases::ports::{Idempotency, PortError};
+
+use crate::items::{Fields, Item, NewItem, TTL, bytes, expiry, number};
+use crate::places::Place;
+use crate::tenant::TenantStore;
+use crate::writing::Write;
+
+impl TenantStore {
+    /// A key's entry, unless it has ended.
+    pub(crate) async fn known_key(&self, key: &Idempotency, now: Timestamp) -> Result<Option<Item>, PortError> {
+        let item = self.store.get(&Place::idempotency(self.account, &key.key)).await?;
+        match item {
+            Some(item) if !Fields(&item).expired(now)? => Ok(Some(item)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts a key that stands for the thing with this number, unless it stands for one.
+    pub(crate) fn put_key(&self, key: &Idempotency, kind: &str, id: u64, now: Timestamp) -> Write {
+        let place = Place::idempotency(self.account, &key.key);
+        let item = NewItem::at(&place)
+            .with("q", bytes(key.request))
+            .with(kind, number(id))
+            .with(TTL, expiry(key.expires_at))
+            .done();
+        Write::put(&place, item)
+            .when("attribute_not_exists(pk) OR #ttl <= :now")
+            .with(":now", number(now.seconds()))
+    }
+}

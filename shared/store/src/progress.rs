@@ -1,0 +1,174 @@
+//! A message's way forward that costs no money: to the wire, on hold, answered. Each fact is one conditional update.
+
+use hantar_domain::ids::{Epoch, MessageId};
+use hantar_domain::message::{Fact, Message, State, Step};
+use hantar_domain::time::Timestamp;
+use hantar_usecases::ports::{Applied, PortError};
+
+use crate::history;
+use crate::items::{Item, number, text, time};
+use crate::line;
+use crate::message::read;
+use crate::places::Place;
+use crate::tenant::TenantStore;
+use crate::transaction::{Committed, Transaction};
+use crate::writing::{Write, Written};
+
+/// How often a change begins anew because the message moved while it was looked at. It can move forward only so often.
+pub(crate) const LOOKS: usize = 12;
+
+/// Moves a message by `fact` from one of `from`. More may be set by `extra`, which begins with a comma.
+pub(crate) fn step(place: &Place, from: &[State], fact: Fact, at: Timestamp, code: Option<&str>, extra: &str) -> Write {
+    let entered = Step { state: fact.state(), at, code: code.map(str::to_owned) };
+    let names: Vec<_> = (0..from.len()).map(|index| format!(":f{index}")).collect();
+    let removed = if fact == Fact::Held { "" } else { " REMOVE hu" };
+    let expression = format!("SET s = :s, u = :u, h = list_append(if_not_exists(h, :none), :h){extra}{removed}");
+    let write = Write::update(place, expression)
+        .when(format!("attribute_not_exists(o) AND s IN ({})", names.join(", ")))
+        .with(":s", text(fact.state().word()))
+        .with(":u", time(at))
+        .with(":h", history::write(&[entered]))
+        .with(":none", history::write(&[]));
+    names.into_iter().zip(from).fold(write, |write, (name, state)| write.with(name, text(state.word())))
+}
+
+impl TenantStore {
+    pub(crate) async fn to_the_wire(&self, id: MessageId, epoch: Epoch, at: Timestamp) -> Result<Applied, PortError> {
+        let place = Place::message(self.account, id);
+        let moved = step(&place, Fact::Dispatched.moves_from(), Fact::Dispatched, at, None, ", ep = :ep");
+        let seen = match self.store.write(moved.with(":ep", number(epoch.0))).await? {
+            Written::Done(item) => return changed(item),
+            Written::Refused(None) => return Ok(Applied::Missing),
+            Written::Refused(Some(item)) => read(&item)?,
+        };
+        if seen.state != State::Dispatched {
+            return Ok(Applied::Unchanged(Box::new(seen)));
+        }
+        let restamped = Write::update(&place, "SET ep = :ep")
+            .when("s = :s AND (attribute_not_exists(ep) OR ep <= :ep)")
+            .with(":ep", number(epoch.0))
+            .with(":s", text(State::Dispatched.word()));
+        match self.store.write(restamped).await? {
+            Written::Done(item) => unchanged(item),
+            Written::Refused(None) => Ok(Applied::Missing),
+            Written::Refused(Some(item)) => {
+                let seen = read(&item)?;
+                // Dispatched by a later owner: whoever asks has lost the device and must not write to a socket.
+                if seen.state == State::Dispatched { Err(PortError::Conflict) } else { unchanged(Some(item)) }
+            }
+        }
+    }
+
+    pub(crate) async fn put_on_hold(
+        &self,
+        id: MessageId,
+        until: Timestamp,
+        code: &str,
+        at: Timestamp,
+    ) -> Result<Applied, PortError> {
+        let place = Place::message(self.account, id);
+        let held = step(&place, Fact::Held.moves_from(), Fact::Held, at, Some(code), ", hu = :hu");
+        match self.store.write(held.with(":hu", time(until))).await? {
+            Written::Done(item) => return changed(item),
+            Written::Refused(None) => return Ok(Applied::Missing),
+            Written::Refused(Some(item)) => {
+                let seen = read(&item)?;
+                if seen.state != State::Held {
+                    return Ok(Applied::Unchanged(Box::new(seen)));
+                }
+            }
+        }
+        let extended = Write::update(&place, "SET hu = :hu, u = :u")
+            .when("s = :s")
+            .with(":hu", time(until))
+            .with(":u", time(at))
+            .with(":s", text(State::Held.word()));
+        match self.store.write(extended).await? {
+            Written::Refused(None) => Ok(Applied::Missing),
+            Written::Done(item) | Written::Refused(item) => unchanged(item),
+        }
+    }
+
+    pub(crate) async fn learn(&self, id: MessageId, fact: Fact, at: Timestamp) -> Result<Applied, PortError> {
+        match fact {
+            Fact::Acknowledged | Fact::Delivered | Fact::Read | Fact::Played => self.answered(id, fact, at).await,
+            Fact::Silence => self.fell_silent(id, at).await,
+            other => Err(PortError::Corrupt(format!("{other:?} is no answer; it has a method of its own"))),
+        }
+    }
+
+    async fn answered(&self, id: MessageId, fact: Fact, at: Timestamp) -> Result<Applied, PortError> {
+        let place = Place::message(self.account, id);
+        match self.store.write(step(&place, fact.moves_from(), fact, at, None, "")).await? {
+            Written::Done(item) => {
+                let applied = changed(item)?;
+                if let Applied::Moved(message) = &applied {
+                    self.left_line(message).await;
+                }
+                Ok(applied)
+            }
+            Written::Refused(None) => Ok(Applied::Missing),
+            Written::Refused(Some(item)) => {
+                let message = read(&item)?;
+                // Perhaps our own first try, whose answer was lost: then its entry is still to be taken away.
+                if message.history.last().is_some_and(|last| last.state == fact.state() && last.at == at) {
+                    self.left_line(&message).await;
+                }
+                Ok(Applied::Unchanged(Box::new(message)))
+            }
+        }
+    }
+
+    /// Takes away the entry that the message had before its last step. If that fails, the entry is stale, which is
+    /// allowed, and the message has moved all the same.
+    async fn left_line(&self, message: &Message) {
+        let before = message.history.iter().rev().nth(1).map(|step| step.state);
+        let Some(place) = before.and_then(|state| line::place_in(message, state)) else { return };
+        if let Err(error) = self.store.write(Write::delete(&place)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(account.id = %self.account, message.id = %message.id, error, "a line keeps a stale entry");
+        }
+    }
+
+    async fn fell_silent(&self, id: MessageId, at: Timestamp) -> Result<Applied, PortError> {
+        let Some(mut seen) = self.one_message(id).await? else { return Ok(Applied::Missing) };
+        for _ in 0..LOOKS {
+            if Fact::Silence.applied_to(seen.state).is_none() {
+                return Ok(Applied::Unchanged(Box::new(seen)));
+            }
+            let place = Place::message(self.account, id);
+            let writes = [
+                step(&place, &[seen.state], Fact::Silence, at, None, ""),
+                Write::delete(&line::open_place(&seen)),
+                line::enter(&Place::unknown(self.account, seen.device, at, id)),
+            ];
+            let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
+            match self.store.transact(&transaction).await? {
+                Committed::Done => return Ok(Applied::Moved(Box::new(stepped(seen, Fact::Silence, at, None)))),
+                Committed::Refused(_) => match self.one_message(id).await? {
+                    Some(message) => seen = message,
+                    None => return Ok(Applied::Missing),
+                },
+            }
+        }
+        Err(PortError::Conflict)
+    }
+}
+
+/// The message after a step that was written.
+pub(crate) fn stepped(mut message: Message, fact: Fact, at: Timestamp, code: Option<&str>) -> Message {
+    message.state = fact.state();
+    message.updated_at = at;
+    message.held_until = None;
+    message.history.push(Step { state: fact.state(), at, code: code.map(str::to_owned) });
+    message
+}
+
+fn changed(item: Option<Item>) -> Result<Applied, PortError> {
+    item.as_ref().map(read).transpose().map(|message| message.map_or(Applied::Missing, |m| Applied::Moved(Box::new(m))))
+}
+
+fn unchanged(item: Option<Item>) -> Result<Applied, PortError> {
+    let message = item.as_ref().map(read).transpose()?;
+    Ok(message.map_or(Applied::Missing, |message| Applied::Unchanged(Box::new(message))))
+}

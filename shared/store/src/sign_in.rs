@@ -1,0 +1,77 @@
+//! Tokens, sign-in secrets and browsers' sessions: found by the hash of a secret, which itself is nowhere.
+
+use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::token::{Abilities, Token, TokenHash};
+use hantar_usecases::ports::{PortError, WebSession};
+
+use crate::items::{Fields, Item, NewItem, TTL, expiry, number, text, texts, time};
+use crate::places::Place;
+use crate::store::Store;
+use crate::writing::{Write, Written};
+
+impl Store {
+    pub(crate) async fn store_token(&self, token: &Token, hash: &TokenHash) -> Result<(), PortError> {
+        let place = Place::token(hash);
+        let item = NewItem::at(&place)
+            .with("id", number(token.id))
+            .with("ac", number(token.account))
+            .with("us", number(token.user))
+            .with("n", text(&token.name))
+            .with("ab", texts(token.abilities.names().iter().cloned()))
+            .maybe("ex", token.expires_at.map(time));
+        self.write(Write::put(&place, item.done())).await.map(drop)
+    }
+
+    pub(crate) async fn find_token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError> {
+        let Some(item) = self.get(&Place::token(hash)).await? else { return Ok(None) };
+        let fields = Fields(&item);
+        let names = fields.texts("ab")?;
+        // `*` is written by us and is no name that a caller may give.
+        let abilities = if names.iter().any(|name| name == "*") {
+            Abilities::all()
+        } else {
+            Abilities::from_names(names).map_err(|_| fields.damaged("ab"))?
+        };
+        Ok(Some(Token {
+            id: fields.number("id")?,
+            account: fields.number("ac")?,
+            user: fields.number("us")?,
+            name: fields.text("n")?.to_owned(),
+            abilities,
+            expires_at: fields.maybe_time("ex")?,
+        }))
+    }
+
+    pub(crate) async fn store_session(&self, place: &Place, session: &WebSession) -> Result<(), PortError> {
+        let item = NewItem::at(place)
+            .with("ac", number(session.account))
+            .with("us", number(session.user))
+            .with("ex", time(session.expires_at))
+            .with(TTL, expiry(session.expires_at));
+        self.write(Write::put(place, item.done())).await.map(drop)
+    }
+
+    pub(crate) async fn find_session(&self, place: &Place) -> Result<Option<WebSession>, PortError> {
+        let item = self.get(place).await?;
+        self.live_session(item.as_ref())
+    }
+
+    /// A deletion tells one caller alone what was there. If its answer is lost, nobody is told: better a link too few.
+    pub(crate) async fn use_up_session(&self, place: &Place) -> Result<Option<WebSession>, PortError> {
+        match self.write(Write::delete(place)).await? {
+            Written::Done(item) | Written::Refused(item) => {
+                self.live_session(item.filter(|item| !item.is_empty()).as_ref())
+            }
+        }
+    }
+
+    fn live_session(&self, item: Option<&Item>) -> Result<Option<WebSession>, PortError> {
+        let Some(fields) = item.map(Fields) else { return Ok(None) };
+        let session = WebSession {
+            account: fields.number::<AccountId>("ac")?,
+            user: fields.number::<UserId>("us")?,
+            expires_at: fields.time("ex")?,
+        };
+        Ok((self.now() < session.expires_at).then_some(session))
+    }
+}

@@ -1,0 +1,1 @@
+//! What only an injected fault can show.

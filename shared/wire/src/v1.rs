@@ -1,0 +1,23 @@
+//! The REST API v1 (the Blasty dialect): requests and answers, exactly as its clients know them.
+//!
+//! Shapes and texts follow Laravel, in which that API is written: resources under `data`, its paginator, its
+//! validation messages.
+
+pub mod credits;
+pub mod device;
+pub mod error;
+pub mod fields;
+pub mod message;
+pub mod page;
+pub mod time;
+pub mod webhook;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A single thing, as Laravel's resources wrap it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Data<T> {
+    /// The thing.
+    pub data: T,
+}

@@ -1,0 +1,225 @@
+//! Messages: asked for, and shown.
+
+use std::collections::BTreeMap;
+
+use hantar_domain::message::{Direction, Message, State, Step};
+use hantar_domain::reason::explain;
+use hantar_domain::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::error::FieldErrors;
+use super::fields::Fields;
+use super::time;
+
+/// The body of `POST messages/send`, with the types of its fields checked and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SendRequest {
+    /// To whom, in any spelling: `0123456789`, `+60 12-345 6789`.
+    pub phone: String,
+    /// What, at most 4096 characters. May hold merge fields: `Hi {{name}}`.
+    pub body: String,
+    /// The recipient's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The caller's own reference: stored and filterable, not a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Whether the recipient is kept as a contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_contact: Option<bool>,
+    /// Plain values for further merge fields.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// The device to send by; the default one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<u64>,
+    /// Not before this moment, in ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written")]
+    #[schema(value_type = Option<String>)]
+    pub scheduled_at: Option<Timestamp>,
+}
+
+#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
+fn written<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(time::text).serialize(serializer)
+}
+
+impl SendRequest {
+    /// Reads what can be read, and says what is wrong with the rest.
+    pub fn read(values: &Map<String, Value>) -> (Self, FieldErrors) {
+        let mut fields = Fields::new(values);
+        let request = Self {
+            phone: fields.required_string("phone").unwrap_or_default(),
+            body: fields.required_string("body").unwrap_or_default(),
+            name: fields.string("name"),
+            external_id: fields.string("external_id"),
+            save_contact: fields.boolean("save_contact"),
+            attributes: fields.plain_map("attributes").unwrap_or_default(),
+            device: fields.number("device"),
+            scheduled_at: fields.time("scheduled_at"),
+        };
+        fields.not_supported_yet("media");
+        fields.not_supported_yet("template_id");
+        (request, fields.errors)
+    }
+
+    /// The bytes that an idempotency key stands for: the same for the same request in another spelling of its JSON.
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// A message as shown.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MessageBody {
+    /// Its number.
+    pub id: u64,
+    /// The device that sends or received it.
+    pub device: u64,
+    /// `outbound` or `inbound`.
+    pub direction: &'static str,
+    /// The other side's number; null when WhatsApp hides it.
+    pub phone: Option<String>,
+    /// The other side's hidden id, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lid: Option<String>,
+    /// The recipient's name as given, or the name that the writer of an inbound message gave themselves.
+    pub name: Option<String>,
+    /// The text.
+    pub body: String,
+    /// The caller's own reference.
+    pub external_id: Option<String>,
+    /// `queued`, `held`, `dispatched`, `sent`, `delivered`, `read`, `played`, `failed`, `unknown` or `cancelled`.
+    pub status: &'static str,
+    /// Why it failed or waits.
+    pub status_reason: Option<Reason>,
+    /// Until when it waits, while held.
+    pub held_until: Option<String>,
+    /// When it was asked to be sent, while it waits for that.
+    pub scheduled_at: Option<String>,
+    /// What was paid for it.
+    pub credits: i64,
+    /// Whether that was given back.
+    pub refunded: bool,
+    /// `reply`, `single` or `campaign`.
+    pub lane: &'static str,
+    /// Accepted, or received, at.
+    pub created_at: String,
+    /// Last change.
+    pub updated_at: String,
+    /// When WhatsApp's server had it.
+    pub sent_at: Option<String>,
+    /// When it had reached the recipient's phone.
+    pub delivered_at: Option<String>,
+    /// When the recipient had opened it.
+    pub read_at: Option<String>,
+    /// When it failed.
+    pub failed_at: Option<String>,
+    /// All changes of state, oldest first; where one message is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<StepBody>>,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reason {
+    /// As a stable code.
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
+/// One change of state.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepBody {
+    /// Its place, from 0 on: the last part of the event's id.
+    pub step: usize,
+    /// The state entered.
+    pub status: &'static str,
+    /// When.
+    pub at: String,
+    /// Why, as a stable code.
+    pub code: Option<String>,
+}
+
+impl MessageBody {
+    /// As a list shows it.
+    pub fn new(message: &Message) -> Self {
+        let outbound = message.direction == Direction::Outbound;
+        let first = |states: &[State]| {
+            let step = message.history.iter().find(|step| states.contains(&step.state));
+            step.map(|step| time::text(step.at))
+        };
+        // A receipt can be lost, so a later one says that the earlier states were passed, too.
+        let sent = if outbound { first(&[State::Sent, State::Delivered, State::Read, State::Played]) } else { None };
+        let held_until = message.held_until.filter(|_| message.state == State::Held).map(time::text);
+        let scheduled = message.history.first().is_some_and(|step| step.code.as_deref() == Some("scheduled"));
+        Self {
+            id: message.id.0,
+            device: message.device.0,
+            direction: message.direction.word(),
+            phone: message.phone.as_ref().map(ToString::to_string),
+            lid: message.lid.clone(),
+            name: message.name.clone(),
+            body: message.body.clone(),
+            external_id: message.external_id.clone(),
+            status: message.state.word(),
+            status_reason: message.reason().map(|code| Reason { code: code.to_owned(), message: explain(code) }),
+            scheduled_at: held_until.clone().filter(|_| scheduled),
+            held_until,
+            credits: message.credits,
+            refunded: message.refunded,
+            lane: message.lane.word(),
+            created_at: time::text(message.accepted_at),
+            updated_at: time::text(message.updated_at),
+            sent_at: sent,
+            delivered_at: first(&[State::Delivered, State::Read, State::Played]),
+            read_at: first(&[State::Read, State::Played]),
+            failed_at: first(&[State::Failed]),
+            history: None,
+        }
+    }
+
+    /// As shown by itself: with its history.
+    pub fn with_history(message: &Message) -> Self {
+        Self { history: Some(message.history.iter().enumerate().map(StepBody::new).collect()), ..Self::new(message) }
+    }
+}
+
+impl StepBody {
+    fn new((index, step): (usize, &Step)) -> Self {
+        Self { step: index, status: step.state.word(), at: time::text(step.at), code: step.code.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn read(text: &str) -> (SendRequest, FieldErrors) {
+        SendRequest::read(&serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn the_same_request_in_another_spelling_has_the_same_canonical_form() {
+        let one = read(r#"{"phone":"0123456789","body":"Hi","attributes":{"b":1,"a":"x"},"scheduled_at":"2026-11-20T18:04:13+08:00"}"#);
+        let two = read(
+            r#"{ "attributes": {"a":"x", "b":"1"}, "scheduled_at": "2026-11-20T10:04:13Z", "body": "\u0048i", "name": null, "phone": "0123456789" }"#,
+        );
+        assert!(one.1.is_empty() && two.1.is_empty());
+        assert_eq!(one.0.canonical(), two.0.canonical());
+        assert_ne!(one.0.canonical(), read(r#"{"phone":"0123456789","body":"Ho"}"#).0.canonical());
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let (_, errors) = read(r#"{"phone":5,"device":"x","save_contact":"perhaps","media":{"url":"x"},"scheduled_at":"soon"}"#);
+        for field in ["phone", "body", "device", "save_contact", "media", "scheduled_at"] {
+            assert!(errors.names(field), "{field}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Moments as text: `2026-11-20T10:04:13.000000Z`, as Laravel writes them; read in any ISO 8601 form.
+
+use hantar_domain::time::Timestamp;
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+/// Writes a moment. One beyond the calendar (year 9999) is written as the calendar's end.
+pub fn text(at: Timestamp) -> String {
+    let end = if at.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or(end);
+    format!("{at:.6}")
+}
+
+/// Reads a moment. Without an offset it is taken as UTC; a bare date is that day's beginning.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(Timestamp(at.as_microsecond()));
+    }
+    let civil = text.parse::<civil::DateTime>().ok()?;
+    let at = civil.to_zoned(TimeZone::UTC).ok()?;
+    Some(Timestamp(at.timestamp().as_microsecond()))
+}
+
+/// Reads the end of a range: as [`parse`], but a bare date means that day's end.
+pub fn parse_end(text: &str) -> Option<Timestamp> {
+    let at = parse(text)?;
+    let bare = text.trim().parse::<civil::Date>().is_ok() && !text.contains(':');
+    Some(if bare { at + std::time::Duration::from_secs(24 * 60 * 60) } else { at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_with_six_digits_and_read_back() {
+        let at = Timestamp(1_795_169_053_000_000);
+        assert_eq!(text(at), "2026-11-20T10:04:13.000000Z");
+        assert_eq!(parse(&text(at)), Some(at));
+        assert_eq!(text(Timestamp(i64::MAX)), text(Timestamp(i64::MAX - 1)), "the calendar's end");
+    }
+
+    #[test]
+    fn any_iso_8601_spelling_is_read() {
+        let at = Some(Timestamp(1_795_169_053_000_000));
+        for text in [
+            "2026-11-20T10:04:13Z",
+            "2026-11-20T18:04:13+08:00",
+            "2026-11-20 10:04:13",
+            "2026-11-20T10:04:13",
+            " 2026-11-20T10:04:13.000Z ",
+        ] {
+            assert_eq!(parse(text), at, "{text}");
+        }
+        for text in ["", "tomorrow", "2026-13-01", "2026-11-20T25:00:00Z", "1795169053"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_date_is_the_days_beginning_or_as_an_end_its_end() {
+        assert_eq!(parse("2026-11-20").map(text), Some("2026-11-20T00:00:00.000000Z".into()));
+        assert_eq!(parse_end("2026-11-20").map(text), Some("2026-11-21T00:00:00.000000Z".into()));
+        assert_eq!(parse_end("2026-11-20T01:00:00Z").map(text), Some("2026-11-20T01:00:00.000000Z".into()));
+    }
+}

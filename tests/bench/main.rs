@@ -1,0 +1,56 @@
+//! `cargo xtask bench`: how fast and how small, measured on the machine it runs on. Prints figures; judges nothing.
+//!
+//! `bench hantar …` is the product itself: the bench starts itself a second time as the server under load, so that its
+//! memory and its processor time are its own.
+
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, missing_docs, reason = "a bench prints figures")]
+
+mod accepts;
+mod figures;
+mod idle;
+mod road;
+mod server;
+mod units;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.peek().is_some_and(|first| first == "hantar") {
+        return hantar_local::program::run_with(arguments);
+    }
+    let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
+    let number = |name: &str, otherwise: u64| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.and_then(|at| arguments.get(at + 1)).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    };
+    let span = Duration::from_secs(number("--seconds", 60));
+    let only = arguments.iter().position(|argument| argument == "--only").and_then(|at| arguments.get(at + 1)).cloned();
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only.split(',').any(|part| part == name));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            if wanted("units") {
+                units::run().await?;
+            }
+            if wanted("accepts") {
+                accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("idle") {
+                idle::run(usize::try_from(number("--devices", 200))?).await?;
+            }
+            if wanted("road") {
+                road::run(span, usize::try_from(number("--road-devices", 100))?).await?;
+            }
+            Ok(())
+        })
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("the bench failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Journeys: the real binary, driven from outside over HTTP, against the simulated network. One machine, one process,
+//! killed wherever it hurts.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod commands;
+mod first_message;
+mod hops;
+mod money;
+mod order;
+mod restarts;
+mod shop;
+mod webhooks;
