@@ -42,7 +42,7 @@ pub struct Metered {
 impl Metered {
     pub async fn open() -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let engines = Engines::open(folder.path(), &clock)?;
         let faults = FaultyClient::new(engines.dynamo.http_client(), FaultPlan::default(), 1);
         let queues = engines.queues.http_client();

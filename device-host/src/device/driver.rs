@@ -272,7 +272,7 @@ impl Driver {
                 }
             }
             Action::EraseKeys => erase(&self.desk).await?,
-            Action::Change(change) => change(&self.desk, &change).await?,
+            Action::Change(wanted) => change(&self.desk, &wanted).await?,
             Action::ReadDevice => self.work = Some(read_device(Arc::clone(&self.desk))),
             Action::ReadTurns { leave_out, thorough } => {
                 let desk = Arc::clone(&self.desk);

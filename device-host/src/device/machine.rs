@@ -27,6 +27,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long a connection may take from its beginning to the log-in.
 const LOG_IN_LIMIT: Duration = Duration::from_secs(120);
 
+/// Why a device is called disconnected.
+const LOST: &str = "connection_lost";
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -385,9 +388,9 @@ impl Machine {
                 if now.at.since(since) >= STABLE {
                     self.failures = 0;
                 }
-                self.lost(None, backoff::after_loss(self.failures, now.dice), now, actions);
+                self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions);
             }
-            Phase::Connecting { .. } => self.lost(None, backoff::after_loss(self.failures, now.dice), now, actions),
+            Phase::Connecting { .. } => self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions),
             // The codes of one connection ran out, or it broke: more, while somebody wants them.
             Phase::Pairing => {
                 self.hide_code(actions);
@@ -460,7 +463,7 @@ impl Machine {
             // Perhaps somebody asked again meanwhile.
             Phase::Pairing if self.wanted_until.is_none_or(|wanted| wanted <= now.at) => self.reread_device = true,
             Phase::Connecting { since } if since + LOG_IN_LIMIT <= now.at => {
-                self.lost(Some("timeout".into()), backoff::after_loss(self.failures, now.dice), now, actions);
+                self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions);
             }
             Phase::Leaving(until) if until <= now.at || !self.line.is_on_the_wire(now.at) => self.finish(now, actions),
             _ => {}

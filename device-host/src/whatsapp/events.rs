@@ -197,9 +197,9 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::StreamReplaced(_) => Notice::Replaced,
         Event::LoggedOut(out) => logged_out(out.reason),
         Event::ClientOutdated(_) => Notice::Outdated,
-        Event::TemporaryBan(ban) => Notice::Banned { reason: format!("restricted_for_{}_s", ban.expire.num_seconds()) },
+        Event::TemporaryBan(ban) => Notice::Banned { reason: "banned".into() },
         Event::ConnectFailure(failure) if failure.reason == ConnectFailureReason::TempBanned => {
-            Notice::Banned { reason: "restricted".into() }
+            Notice::Banned { reason: "banned".into() }
         }
         Event::ConnectFailure(failure) => Notice::Refused { reason: format!("whatsapp_{}", failure.reason.code()) },
         Event::PairingQrCode(qr) => Notice::PairingCode { text: qr.code.clone(), valid_for: qr.timeout },
@@ -211,7 +211,7 @@ fn notice(event: &Event) -> Option<Notice> {
 /// A locked account and an unexplained refusal may pass: only a plain log-out makes the keys worthless.
 fn logged_out(reason: ConnectFailureReason) -> Notice {
     match reason {
-        ConnectFailureReason::LoggedOut => Notice::LoggedOut { reason: "unlinked".into(), certain: true },
+        ConnectFailureReason::LoggedOut => Notice::LoggedOut { reason: "logged_out".into(), certain: true },
         ConnectFailureReason::AccountLocked => Notice::Banned { reason: "account_locked".into() },
         other => Notice::LoggedOut { reason: format!("whatsapp_{}", other.code()), certain: false },
     }

@@ -23,7 +23,8 @@ enum Format {
 /// The fields of a body. None at all where the body is empty.
 pub(crate) async fn fields(request: Request) -> Result<Map<String, Value>, ApiError> {
     let format = format(request.headers());
-    let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|error| unreadable(error.into_inner().as_ref()))?;
+    let bytes =
+        to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|error| unreadable(error.into_inner().as_ref()))?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::PortError;
@@ -39,6 +38,16 @@ pub(crate) enum ApiError {
     /// There is no such address.
     #[error("no such route")]
     NoRoute(String),
+    /// The address does not take this method.
+    #[error("no such method")]
+    WrongMethod {
+        /// The one used.
+        method: String,
+        /// The address.
+        path: String,
+        /// Those that it takes.
+        takes: &'static str,
+    },
     /// The thing is past this.
     #[error("{message}")]
     Conflict {
@@ -92,8 +101,8 @@ impl ApiError {
     }
 
     /// No such message.
-    pub(crate) fn no_message(id: impl ToString) -> Self {
-        Self::NotFound { model: "Message", id: id.to_string() }
+    pub(crate) fn no_message(id: String) -> Self {
+        Self::NotFound { model: "Message", id }
     }
 }
 
@@ -113,6 +122,11 @@ impl IntoResponse for ApiError {
             }
             Self::NoRoute(path) => {
                 simple(Code::NOT_FOUND, &format!("The route {path} could not be found."), "route_not_found")
+            }
+            Self::WrongMethod { method, path, takes } => {
+                let text =
+                    format!("The {method} method is not supported for route {path}. Supported methods: {takes}.");
+                simple(Code::METHOD_NOT_ALLOWED, &text, "method_not_allowed")
             }
             Self::Conflict { message, code } => simple(Code::CONFLICT, message, code),
             Self::TooLarge => {
@@ -182,15 +196,8 @@ pub(crate) async fn no_route(request: Request) -> ApiError {
     ApiError::NoRoute(request.uri().path().trim_start_matches('/').to_owned())
 }
 
-/// Gives the router's bare 405 the dialect's body: the methods are in its `Allow` header.
-pub(crate) async fn name_methods(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().trim_start_matches('/').to_owned());
-    let response = next.run(request).await;
-    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
-        return response;
-    }
-    let Some(allow) = response.headers().get(header::ALLOW).cloned() else { return response };
-    let methods = allow.to_str().unwrap_or_default().replace(',', ", ");
-    let text = format!("The {method} method is not supported for route {path}. Supported methods: {methods}.");
-    with(simple(StatusCode::METHOD_NOT_ALLOWED, &text, "method_not_allowed"), header::ALLOW, allow)
+/// Answers methods that an address does not take. The router itself adds `Allow`.
+pub(crate) fn wrong_method(request: &Request, takes: &'static str) -> ApiError {
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    ApiError::WrongMethod { method: request.method().to_string(), path, takes }
 }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use hantar_domain::egress::AllowList;
 use hantar_usecases::account_key::AccountKeys;
@@ -82,6 +81,5 @@ pub fn router(parts: Arc<ApiParts>) -> Router {
         .route("/api/{*rest}", any(errors::no_route))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .layer(from_fn(errors::name_methods))
         .with_state(api)
 }

@@ -55,12 +55,12 @@ pub(crate) struct Limiter {
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// Requests left, in millionths: whole numbers do not drift.
+    /// Requests left, in sixty-millionths: at a limit of 1 one such part comes in a microsecond, so nothing is rounded.
     left: u64,
     at: Duration,
 }
 
-const ONE: u64 = 1_000_000;
+const ONE: u64 = 60_000_000;
 
 impl Limiter {
     pub(crate) fn new(limits: RateLimits) -> Self {
@@ -84,9 +84,7 @@ impl Limiter {
             bucket.left -= ONE;
             None
         } else {
-            // Per minute, so one more takes 60 s / limit.
-            let missing = (ONE - bucket.left).saturating_mul(60);
-            Some(Duration::from_micros(missing.div_ceil(u64::from(limit.max(1)))))
+            Some(Duration::from_micros((ONE - bucket.left).div_ceil(u64::from(limit.max(1)))))
         };
         Allowance { limit, remaining: u32::try_from(bucket.left / ONE).unwrap_or(u32::MAX), wait }
     }
@@ -110,7 +108,7 @@ fn full(limit: u32) -> u64 {
 impl Bucket {
     fn filled(self, limit: u32, running: Duration) -> u64 {
         let passed = u64::try_from(running.saturating_sub(self.at).as_micros()).unwrap_or(u64::MAX);
-        let more = passed.saturating_mul(u64::from(limit)) / 60;
+        let more = passed.saturating_mul(u64::from(limit));
         self.left.saturating_add(more).min(full(limit))
     }
 }
@@ -135,7 +133,20 @@ mod tests {
         assert_eq!(limiter.take(TokenId(1), Kind::Read, at(0)).wait, Some(at(30)));
         assert_eq!(limiter.take(TokenId(1), Kind::Read, at(29)).wait, Some(at(1)));
         assert_eq!(limiter.take(TokenId(1), Kind::Read, at(30)).wait, None);
-        assert_eq!(limiter.take(TokenId(1), Kind::Read, at(10_000)).remaining, 1, "it holds no more than a minute's worth");
+        assert_eq!(
+            limiter.take(TokenId(1), Kind::Read, at(10_000)).remaining,
+            1,
+            "it holds no more than a minute's worth"
+        );
+    }
+
+    #[test]
+    fn asking_all_the_time_does_not_keep_a_bucket_empty() {
+        let limiter = limiter(1);
+        let passed = |micros| limiter.take(TokenId(1), Kind::Read, Duration::from_micros(micros)).wait.is_none();
+        assert!(passed(0));
+        assert_eq!((1..=60_000_000).step_by(997).filter(|micros| passed(*micros)).count(), 0);
+        assert!(passed(60_000_000));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use fast_qr::{ECL, QRBuilder};
+use fast_qr::{ECL, Module, QRBuilder};
 use hantar_domain::device::{Device, Status};
 use hantar_domain::ids::DeviceId;
 use hantar_domain::reason::explain;
@@ -78,18 +78,7 @@ fn picture(text: &str) -> Markup {
         return html! { p.wrong { "The QR code cannot be drawn." } };
     };
     let side = code.size + 2 * QUIET_ZONE;
-    let mut path = String::new();
-    for line in 0..code.size {
-        let black = |column: usize| column < code.size && code[line][column].value();
-        let mut column = 0;
-        while column < code.size {
-            let length = (column..=code.size).take_while(|at| black(*at)).count();
-            if length > 0 {
-                path.push_str(&format!("M{} {}h{length}v1h-{length}z", column + QUIET_ZONE, line + QUIET_ZONE));
-            }
-            column += length.max(1);
-        }
-    }
+    let path: String = (0..code.size).map(|line| bars(&code[line], line)).collect();
     html! {
         svg.qr xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (side) " " (side) } role="img"
             aria-label="QR code that links a number" shape-rendering="crispEdges" {
@@ -97,6 +86,19 @@ fn picture(text: &str) -> Markup {
             path d=(PreEscaped(path)) fill="#000" {}
         }
     }
+}
+
+/// The black modules of one line as bars: far fewer than there are modules.
+fn bars(modules: &[Module], line: usize) -> String {
+    let y = line + QUIET_ZONE;
+    let mut x = QUIET_ZONE;
+    let runs = modules.chunk_by(|left, right| left.value() == right.value());
+    let bars = runs.map(|run| {
+        let (from, length) = (x, run.len());
+        x += length;
+        if run[0].value() { format!("M{from} {y}h{length}v1h-{length}z") } else { String::new() }
+    });
+    bars.collect()
 }
 
 /// The devices alone.

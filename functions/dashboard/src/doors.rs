@@ -15,7 +15,8 @@ use crate::DashboardParts;
 use crate::layout;
 
 /// No foreign scripts, styles, pictures or frames; forms lead here alone.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// Answers 421 for a foreign host and 403 for a foreign origin.
 pub(crate) async fn check(State(parts): State<Arc<DashboardParts>>, request: Request, next: Next) -> Response {
@@ -25,7 +26,8 @@ pub(crate) async fn check(State(parts): State<Arc<DashboardParts>>, request: Req
     };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if changes && !from_here(request.headers(), &host) {
-        let text = "The request came from another site, and was not carried out. Go back to the start page and try again.";
+        let text =
+            "The request came from another site, and was not carried out. Go back to the start page and try again.";
         return (StatusCode::FORBIDDEN, layout::notice(&parts, "Not carried out", text)).into_response();
     }
     next.run(request).await

@@ -150,7 +150,9 @@ async fn accept(parts: &DashboardParts, caller: &Caller, mut form: Form) -> Resu
         Err(SendError::Credits { required, balance }) => {
             vec![("", format!("There are not enough credits: it costs {required}, and {balance} are left."))]
         }
-        Err(SendError::KeyReused) => vec![("", "This form was sent before, with another text. Check, and send again.".to_owned())],
+        Err(SendError::KeyReused) => {
+            vec![("", "This form was sent before, with another text. Check, and send again.".to_owned())]
+        }
         Err(SendError::Port(error)) => return Err(error.into()),
     };
     // A corrected form is another request.

@@ -46,7 +46,7 @@ pub struct Stack {
 impl Stack {
     /// Opens the data folder and prepares tables and queues. Repeatable, also while another process runs on it.
     pub async fn open(folder: &Path) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let engines = Engines::open(folder, &clock)?;
         let (tables, queues) = (mortal(engines.dynamo.http_client()), mortal(engines.queues.http_client()));
         Self::on(engines, tables, queues, clock, Arc::new(SystemEntropy)).await

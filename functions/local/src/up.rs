@@ -3,12 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hantar_api::{ApiParts, RateLimits};
+use async_trait::async_trait;
+use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
 use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
 use hantar_domain::lease::Terms;
@@ -17,10 +18,10 @@ use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
-use hantar_platform::egress::GuardedEgress;
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::found_account::{NewAccount, found_account};
-use hantar_usecases::ports::{Leases, Sleep};
+use hantar_usecases::ports::{Fleet, Leases, Sleep};
 use hantar_usecases::sign_in::create_sign_in;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -44,7 +45,7 @@ const SOURCE: &str = "https://github.com/hantar/hantar";
 /// Runs until it is told to stop.
 pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
-    let egress = GuardedEgress::new(args.egress_allow.clone()).context("the way out cannot be prepared")?;
+    let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() }).context("the way out cannot be prepared")?;
     let stack = Stack::open(&args.data.data_dir).await?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
     let address = listener.local_addr()?;
@@ -255,7 +256,9 @@ fn deliverer(stack: &Stack, egress: GuardedEgress, args: &UpArgs) -> Deliverer {
 }
 
 fn router(stack: &Stack, args: &UpArgs, address: SocketAddr, host: &Arc<DeviceHost>, stopping: &Arc<AtomicBool>) -> axum::Router {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
     let sleep: Arc<dyn Sleep> = Arc::new(TokioSleep);
+    let ready = Ready { fleet: stack.fleet.clone(), shards: stack.shards, host: Arc::downgrade(host), stopping: stopping.clone() };
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
@@ -265,10 +268,51 @@ fn router(stack: &Stack, args: &UpArgs, address: SocketAddr, host: &Arc<DeviceHo
         entropy: stack.entropy.clone(),
         sleep,
         allowed: args.egress_allow.clone(),
+        ready: Arc::new(ready),
         limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },
+        public_url: None,
+        version: version.clone(),
     };
-    let _ = (host, stopping, address, SOURCE, DashboardParts::default);
-    hantar_api::router(Arc::new(api))
+    let mut hosts = args.hosts.clone();
+    hosts.push(address.ip().to_string());
+    let pages = DashboardParts {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        numbers: stack.numbers.clone(),
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+        hosts,
+        https: false,
+        source_url: SOURCE.into(),
+        version,
+    };
+    hantar_api::router(Arc::new(api)).merge(hantar_dashboard::router(Arc::new(pages)))
+}
+
+/// Ready: the tables answer, and the host looks after its shards.
+struct Ready {
+    fleet: Arc<dyn Fleet>,
+    shards: u16,
+    host: Weak<DeviceHost>,
+    stopping: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Readiness for Ready {
+    async fn obstacles(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.stopping.load(Ordering::Acquire) {
+            problems.push("stopping".to_owned());
+        }
+        if let Err(error) = self.fleet.shard_count(self.shards).await {
+            problems.push(format!("the tables do not answer: {error}"));
+        }
+        match self.host.upgrade().map(|host| host.facts().shards) {
+            Some(0) | None => problems.push("no device is looked after yet".to_owned()),
+            Some(_) => {}
+        }
+        problems
+    }
 }
 
 /// Waits for SIGINT or SIGTERM.

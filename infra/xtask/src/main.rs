@@ -7,6 +7,7 @@
 mod binaries;
 mod checks;
 mod emulator;
+mod freshness;
 mod run;
 mod stage;
 mod tests;

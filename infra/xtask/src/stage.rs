@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use crate::emulator::Emulator;
 use crate::tests::Counts;
 use crate::workplace::Workplace;
-use crate::{binaries, checks, emulator, tests, tools};
+use crate::{binaries, checks, emulator, freshness, tests, tools};
 
 /// One step of the run. Each either holds or fails: nothing is skipped because a part is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[Strin
         }
         println!("── {}", stage.name());
         let started = Instant::now();
-        let result = stage.execute(&mut run);
+        let result = stage.execute(&mut run).and_then(|()| freshness::date_back(place));
         let seconds = started.elapsed().as_secs_f64();
         println!("── {} {} in {seconds:.1} s", stage.name(), if result.is_ok() { "ok" } else { "FAILED" });
         table.push((stage, if result.is_ok() { "ok" } else { "FAILED" }, seconds));

@@ -57,7 +57,8 @@ fn python(place: &Workplace) -> anyhow::Result<bool> {
     let pins = place.root.join("tests/foreign/requirements.txt");
     let venv = place.venv();
     let version = run::output(place.command("python3").arg("--version"))?;
-    let stamp = version + &read(&pins)?;
+    // A Python environment works only where it was made, so where that was is part of its stamp.
+    let stamp = format!("{version}{}\n{}", venv.display(), read(&pins)?);
     if is_stamped(&venv, &stamp) {
         return Ok(false);
     }

@@ -145,7 +145,10 @@ impl JobQueue for SqsQueues {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);
                 call = call.entries(entry.build().map_err(unbuilt)?);
             }
-            all_taken(&call.send().await.map_err(failure)?.failed)?;
+            let mut failed = call.send().await.map_err(failure)?.failed;
+            // Deleted before, or received again by somebody else: then the receipt is void, and there is nothing to do.
+            failed.retain(|entry| entry.code() != "ReceiptHandleIsInvalid");
+            all_taken(&failed)?;
         }
         Ok(())
     }
@@ -160,9 +163,7 @@ fn body(job: &Job) -> Body {
 
 fn job(body: Body) -> Job {
     match body {
-        Body::Device { account, device } => {
-            Job::Device { account: AccountId(account), device: DeviceId(device) }
-        }
+        Body::Device { account, device } => Job::Device { account: AccountId(account), device: DeviceId(device) },
         Body::Delivery { account, endpoint, event } => {
             Job::Delivery { account: AccountId(account), endpoint: EndpointId(endpoint), event: EventId(event) }
         }

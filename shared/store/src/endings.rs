@@ -112,9 +112,7 @@ impl TenantStore {
         let extra = if refund.is_some() { ", r = :r" } else { "" };
         let moved = step(&place, &[seen.state], ending.fact, ending.at, ending.code, extra);
         let moved = match refund {
-            Some(_) => moved
-                .and("attribute_not_exists(r)")
-                .with(":r", AttributeValue::Bool(true)),
+            Some(_) => moved.and("attribute_not_exists(r)").with(":r", AttributeValue::Bool(true)),
             None => moved,
         };
         let key = ending.idempotency.map(|key| self.put_key(key, "m", seen.id.0, ending.at));

@@ -55,7 +55,8 @@ impl TenantStore {
         let place = Place::endpoint(self.account, endpoint.id);
         let put = Write::put(&place, item(endpoint)).if_new();
         let key = idempotency.map(|key| self.put_key(key, "en", endpoint.id.0, endpoint.created_at));
-        let transaction = Transaction::new(&self.store, self.store.fresh_token(), [Some(put), key].into_iter().flatten())?;
+        let transaction =
+            Transaction::new(&self.store, self.store.fresh_token(), [Some(put), key].into_iter().flatten())?;
         let Committed::Refused(refusals) = self.store.transact(&transaction).await? else { return Ok(Created::New) };
         let mut refusals = refusals.into_iter();
         match (refusals.next(), refusals.next(), idempotency) {

@@ -72,9 +72,7 @@ pub(crate) fn again(error: &PortError) -> PortError {
     match error {
         PortError::Conflict => PortError::Conflict,
         PortError::Throttled { retry_after } => PortError::Throttled { retry_after: *retry_after },
-        PortError::Unavailable { what, source } => {
-            PortError::Unavailable { what, source: source.to_string().into() }
-        }
+        PortError::Unavailable { what, source } => PortError::Unavailable { what, source: source.to_string().into() },
         PortError::Corrupt(text) => PortError::Corrupt(text.clone()),
     }
 }

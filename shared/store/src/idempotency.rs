@@ -26,8 +26,6 @@ impl TenantStore {
             .with(kind, number(id))
             .with(TTL, expiry(key.expires_at))
             .done();
-        Write::put(&place, item)
-            .when("attribute_not_exists(pk) OR #ttl <= :now")
-            .with(":now", number(now.seconds()))
+        Write::put(&place, item).when("attribute_not_exists(pk) OR #ttl <= :now").with(":now", number(now.seconds()))
     }
 }

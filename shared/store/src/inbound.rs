@@ -49,9 +49,9 @@ impl TenantStore {
         let put = Write::put(&place, mark)
             .when("attribute_not_exists(pk) OR #ttl <= :now")
             .with(":now", number(at.seconds()));
-        let id = match self.store.write(put).await? {
-            Written::Done(_) => received.id,
-            Written::Refused(item) => MessageId(Fields(&item.unwrap_or_default()).number("m")?),
+        let (marked, id) = match self.store.write(put).await? {
+            Written::Done(_) => (true, received.id),
+            Written::Refused(item) => (false, MessageId(Fields(&item.unwrap_or_default()).number("m")?)),
         };
         if id != received.id && self.one_message(id).await?.is_some() {
             return Ok(Reception::Known);
@@ -60,7 +60,7 @@ impl TenantStore {
         let item = message::item(&Message { id, ..received.clone() });
         let stored = self.store.write(Write::put(&place, item).if_new()).await?.is_done();
         // Marked by us, it is new also when our own first try has stored it.
-        Ok(if stored || id == received.id { Reception::New } else { Reception::Known })
+        Ok(if stored || marked { Reception::New } else { Reception::Known })
     }
 
     /// Notes once per call and writer when they last wrote.

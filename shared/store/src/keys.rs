@@ -73,10 +73,8 @@ impl Store {
 
     async fn bury(&self, device: DeviceId, epoch: Epoch, key: &str) -> Result<(), KeyError> {
         let place = Place::key(device, key);
-        let tombstone = NewItem::at(&place)
-            .with("ep", number(epoch.0))
-            .flag("x", true)
-            .with(TTL, expiry(self.now() + TOMBSTONE));
+        let tombstone =
+            NewItem::at(&place).with("ep", number(epoch.0)).flag("x", true).with(TTL, expiry(self.now() + TOMBSTONE));
         self.fenced(Write::put(&place, tombstone.done()), epoch).await.map(drop)
     }
 }
@@ -103,7 +101,8 @@ impl KeyTable for Store {
 
     async fn put(&self, device: DeviceId, epoch: Epoch, key: &str, value: &[u8]) -> Result<(), KeyError> {
         if value.len() > MAX_VALUE {
-            let text = format!("key {key} of device {device} would take {} bytes, an item holds {MAX_VALUE}", value.len());
+            let text =
+                format!("key {key} of device {device} would take {} bytes, an item holds {MAX_VALUE}", value.len());
             return Err(PortError::Corrupt(text).into());
         }
         let place = Place::key(device, key);
@@ -142,8 +141,13 @@ impl KeyTable for Store {
         let query = Query::beginning(Table::Engine, keys_of(device), KEY);
         let items = self.first(&query, MAX_LISTED).await?;
         let mut names = Vec::with_capacity(items.len());
-        for item in items.iter().filter(|item| !item.contains_key("x")) {
-            names.push(name(item)?);
+        for item in &items {
+            if Fields(item).number::<u64>("ep")? > epoch.0 {
+                return Err(KeyError::Fenced);
+            }
+            if !item.contains_key("x") {
+                names.push(name(item)?);
+            }
         }
         let deaths = names.iter().map(|key| self.bury(device, epoch, key).boxed()).collect();
         side_by_side(deaths).await.map(drop)

@@ -23,17 +23,16 @@ impl Leases for Store {
         let place = Place::heartbeat(host);
         let before = if counter == 1 { "attribute_not_exists(pk)" } else { "c = :before" };
         let renewed = Write::update(&place, "SET c = :c")
-            .when(format!("attribute_not_exists(over) AND ({before} OR c = :c)"))
+            .when(format!("attribute_not_exists(fin) AND ({before} OR c = :c)"))
             .with(":c", number(counter));
-        let renewed =
-            if counter == 1 { renewed } else { renewed.with(":before", number(counter.saturating_sub(1))) };
+        let renewed = if counter == 1 { renewed } else { renewed.with(":before", number(counter.saturating_sub(1))) };
         Ok(self.write(renewed).await?.is_done())
     }
 
     async fn end(&self, host: &HostId, counter: u64) -> Result<bool, PortError> {
-        let ended = Write::update(&Place::heartbeat(host), "SET over = :over, #ttl = :ttl")
+        let ended = Write::update(&Place::heartbeat(host), "SET fin = :fin, #ttl = :ttl")
             .when("c = :c")
-            .with(":over", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+            .with(":fin", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
             .with(":ttl", expiry(self.now() + REMEMBERED))
             .with(":c", number(counter));
         Ok(self.write(ended).await?.is_done())
@@ -46,7 +45,7 @@ impl Leases for Store {
         for fields in items.iter().map(Fields) {
             if !fields.expired(now)? {
                 let host = HostId(fields.sk()?.to_owned());
-                heartbeats.push(Heartbeat { host, counter: fields.number("c")?, ended: fields.flag("over")? });
+                heartbeats.push(Heartbeat { host, counter: fields.number("c")?, ended: fields.flag("fin")? });
             }
         }
         Ok(heartbeats)

@@ -121,8 +121,15 @@ pub(crate) mod tests {
         let whole = message();
         assert_eq!(read(&item(&whole)).unwrap(), whole);
         let bare = Message {
-            phone: None, lid: None, name: None, external_id: None, held_until: None, refunded: false, history: vec![],
-            direction: Direction::Inbound, ..whole
+            phone: None,
+            lid: None,
+            name: None,
+            external_id: None,
+            held_until: None,
+            refunded: false,
+            history: vec![],
+            direction: Direction::Inbound,
+            ..whole
         };
         assert_eq!(read(&item(&bare)).unwrap(), bare);
     }

@@ -30,11 +30,8 @@ impl Store {
     }
 
     async fn make_table(&self, table: Table) -> Result<(), PortError> {
-        let mut call = self
-            .client()
-            .create_table()
-            .table_name(self.table(table))
-            .billing_mode(BillingMode::PayPerRequest);
+        let mut call =
+            self.client().create_table().table_name(self.table(table)).billing_mode(BillingMode::PayPerRequest);
         for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
             let text = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
             let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);

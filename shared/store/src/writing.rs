@@ -96,7 +96,8 @@ impl Write {
 
     /// And only if this holds, too.
     pub(crate) fn and(self, condition: &str) -> Self {
-        let whole = self.condition.as_ref().map_or_else(|| condition.into(), |first| format!("{first} AND {condition}"));
+        let whole =
+            self.condition.as_ref().map_or_else(|| condition.into(), |first| format!("{first} AND {condition}"));
         self.when(whole)
     }
 

@@ -5,6 +5,7 @@
 
 use hantar_domain::device::Device;
 use hantar_domain::message::Message;
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::reason::explain;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::EventKind;
@@ -75,7 +76,7 @@ pub fn message_status(message: &Message, step: usize) -> String {
         id: message.id.0,
         device: message.device.0,
         direction: message.direction.word(),
-        phone: message.phone.as_ref().map(|phone| phone.as_str()),
+        phone: message.phone.as_ref().map(PhoneNumber::as_str),
         status: told.map_or(message.state, |step| step.state).word(),
         previous_status: before.map(|step| step.state.word()),
         code,
@@ -97,7 +98,7 @@ pub fn message_received(message: &Message) -> String {
     let data = MessageReceived {
         id: message.id.0,
         device: message.device.0,
-        phone: message.phone.as_ref().map(|phone| phone.as_str()),
+        phone: message.phone.as_ref().map(PhoneNumber::as_str),
         lid: message.lid.as_deref(),
         chat: chat.or_else(|| message.lid.clone()),
         name: message.name.as_deref(),
@@ -115,7 +116,7 @@ pub fn device_status(device: &Device, at: Timestamp) -> String {
     let data = DeviceStatus {
         id: device.id.0,
         name: &device.name,
-        phone: device.phone.as_ref().map(|phone| phone.as_str()),
+        phone: device.phone.as_ref().map(PhoneNumber::as_str),
         status: device.status.word(),
         code,
         reason: code.map(explain),

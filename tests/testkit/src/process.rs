@@ -90,10 +90,10 @@ impl Process {
     /// When that does not happen `within` the time, or its outputs end before; shows the last lines.
     pub async fn wait_for_line(&self, part: &str, within: Duration) -> String {
         let found = timeout(within, find(self.output.clone(), part)).await;
-        match found {
-            Ok(Some(line)) => line,
-            Ok(None) => panic!("the program ended without a line with `{part}`\n{}", self.last_lines()),
-            Err(_) => panic!("no line with `{part}` came within {within:?}\n{}", self.last_lines()),
+        match found.ok() {
+            Some(Some(line)) => line,
+            Some(None) => panic!("the program ended without a line with `{part}`\n{}", self.last_lines()),
+            None => panic!("no line with `{part}` came within {within:?}\n{}", self.last_lines()),
         }
     }
 
@@ -115,10 +115,10 @@ impl Process {
             }
         };
         let outcome = timeout(within, healthy).await;
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(ended)) => panic!("the program ended ({ended:?}) before {url} was well\n{}", self.last_lines()),
-            Err(_) => panic!("{url} was not well within {within:?}\n{}", self.last_lines()),
+        match outcome.ok() {
+            Some(None) => {}
+            Some(Some(ended)) => panic!("the program ended ({ended:?}) before {url} was well\n{}", self.last_lines()),
+            None => panic!("{url} was not well within {within:?}\n{}", self.last_lines()),
         }
     }
 
@@ -128,9 +128,9 @@ impl Process {
     /// When it does not come `within` the time; shows the last lines.
     pub async fn wait(&mut self, within: Duration) -> ExitStatus {
         let ended = timeout(within, self.child.wait()).await;
-        match ended {
-            Ok(status) => status.expect("the status of a child"),
-            Err(_) => panic!("the program did not end within {within:?}\n{}", self.last_lines()),
+        match ended.ok() {
+            Some(status) => status.expect("the status of a child"),
+            None => panic!("the program did not end within {within:?}\n{}", self.last_lines()),
         }
     }
 
@@ -176,7 +176,7 @@ impl Process {
     fn last_lines(&self) -> String {
         let output = self.output.borrow();
         let shown = output.lines.iter().skip(output.lines.len().saturating_sub(SHOWN_LINES));
-        shown.map(|line| format!("| {line}\n")).collect()
+        shown.flat_map(|line| ["| ", line, "\n"]).collect()
     }
 }
 

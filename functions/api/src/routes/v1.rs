@@ -9,14 +9,14 @@ pub(crate) mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::Api;
 use crate::auth::{Gate, guard};
-use crate::errors::ApiError;
+use crate::errors::{ApiError, wrong_method};
 use crate::limit::Kind::{self, Read, Write};
 use crate::openapi;
 
@@ -26,25 +26,28 @@ type PathText = Result<Path<String>, PathRejection>;
 /// All routes of the dialect.
 pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     let gate = |ability, kind, methods| gated(api, ability, kind, methods);
-    Router::new()
-        .route("/api/v1/connection/status", gate("connection:read", Read, get(connection::status)))
-        .route("/api/v1/connection/qr", gate("connection:write", Read, get(connection::qr)))
-        .route("/api/v1/messages/send", gate("messages:send", Write, post(messages::send)))
-        .route("/api/v1/messages", gate("messages:read", Read, get(message_list::list)))
-        .route(
-            "/api/v1/messages/{id}",
-            gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel))),
-        )
-        .route("/api/v1/balance", gate("billing:read", Read, get(balance::show)))
-        .route(
-            "/api/v1/webhooks",
-            gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create))),
-        )
-        .route(
-            "/api/v1/webhooks/{id}",
-            gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove))),
-        )
-        .route("/api/v1/openapi.json", get(openapi::document))
+    let message =
+        gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
+    let webhooks =
+        gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
+    let webhook =
+        gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove)));
+    [
+        ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
+        ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
+        ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
+        ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
+        ("messages/{id}", "GET, HEAD, DELETE", message),
+        ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
+        ("webhooks", "GET, HEAD, POST", webhooks),
+        ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
+        ("openapi.json", "GET, HEAD", get(openapi::document)),
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, (path, takes, methods)| {
+        let otherwise = move |request: Request| async move { wrong_method(&request, takes) };
+        router.route(&format!("/api/v1/{path}"), methods.fallback(otherwise))
+    })
 }
 
 fn gated(api: &Arc<Api>, ability: &'static str, kind: Kind, methods: MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>> {

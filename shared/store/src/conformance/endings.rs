@@ -13,10 +13,8 @@ pub async fn cancel_and_dispatch_leave_one_winner_and_right_money(world: World) 
     let mut cancelled = 0;
     for _ in 0..30 {
         let id = home.accepted().await.id;
-        let (dispatched, cancel) = futures::join!(
-            home.tenant.dispatch(id, Epoch(1), home.now()),
-            home.tenant.cancel(id, None, home.now())
-        );
+        let (dispatched, cancel) =
+            futures::join!(home.tenant.dispatch(id, Epoch(1), home.now()), home.tenant.cancel(id, None, home.now()));
         let to_the_wire = matches!(dispatched, Ok(Applied::Moved(_)));
         let taken_back = matches!(cancel, Ok(Cancelled::Done(_)));
         assert!(to_the_wire != taken_back, "{dispatched:?} {cancel:?}");

@@ -19,7 +19,8 @@ pub async fn numbers_are_never_given_twice(world: World) {
     assert_eq!(world.fleet.reserve(sequence, 10).await.unwrap(), 1);
     assert_eq!(world.fleet.reserve(sequence, 1).await.unwrap(), 11);
     let blocks = join_all((0..20).map(|_| world.fleet.reserve(sequence, 5))).await;
-    let numbers: BTreeSet<_> = blocks.into_iter().flat_map(|first| first.map(|first| first..first + 5).unwrap()).collect();
+    let numbers: BTreeSet<_> =
+        blocks.into_iter().flat_map(|first| first.map(|first| first..first + 5).unwrap()).collect();
     assert_eq!((numbers.len(), numbers.first()), (100, Some(&12)));
     let other = world.home(0).await;
     assert_eq!(world.fleet.reserve(Sequence::Messages(other.account), 1).await.unwrap(), 1);

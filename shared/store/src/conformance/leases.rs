@@ -72,7 +72,8 @@ pub async fn of_many_takers_one_gets_the_shard(world: World) {
     let mut seen = None;
     for round in 1..=3 {
         let takes = join_all(hosts.iter().map(|host| world.leases.take(shard, seen.as_ref(), host))).await;
-        let won: Vec<_> = takes.into_iter().zip(&hosts).filter_map(|(epoch, host)| Some((epoch.unwrap()?, host))).collect();
+        let won: Vec<_> =
+            takes.into_iter().zip(&hosts).filter_map(|(epoch, host)| Some((epoch.unwrap()?, host))).collect();
         assert_eq!(won.len(), 1);
         assert_eq!(won[0].0, Epoch(round));
         let lease = lease(&world, shard).await;

@@ -1,6 +1,11 @@
 //! What the ports promise, as tests that run on any tables: on the embedded engine, on an emulator, under injected
 //! faults. Each case is an async function over a [`World`] and panics where a promise is broken.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "these are tests: a broken promise panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "these are tests: a broken promise panics"
+)]
 #![expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;

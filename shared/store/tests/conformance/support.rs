@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_domain::time::Timestamp;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, static_credentials, tokio_sleep};
 use hantar_platform::embedded::DynamoEngine;

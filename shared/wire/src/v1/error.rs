@@ -31,7 +31,8 @@ impl ErrorBody {
 
     /// A request with wrong fields.
     pub fn invalid(errors: FieldErrors) -> Self {
-        Self { errors: Some(errors.clone()), ..Self::new(errors.message(), "validation_failed") }
+        let message = errors.message();
+        Self { errors: Some(errors), ..Self::new(message, "validation_failed") }
     }
 }
 

@@ -51,13 +51,11 @@ impl<'a> Fields<'a> {
 
     /// A text.
     pub fn string(&mut self, field: &str) -> Option<String> {
-        match self.value(field)? {
-            Value::String(text) => self.clean(field, text),
-            _ => {
-                self.wrong(field, "must be a string");
-                None
-            }
+        if let Value::String(text) = self.value(field)? {
+            return self.clean(field, text);
         }
+        self.wrong(field, "must be a string");
+        None
     }
 
     /// A text that must be there.
@@ -79,7 +77,8 @@ impl<'a> Fields<'a> {
 
     /// A whole number from 0 on.
     pub fn number(&mut self, field: &str) -> Option<u64> {
-        let whole = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
+        let whole =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
         let number = match self.value(field)? {
             Value::Number(number) => number.as_u64(),
             Value::String(text) => whole(text.trim()),
@@ -215,8 +214,6 @@ const fn truth(number: u64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use serde_json::json;
 
     use super::*;

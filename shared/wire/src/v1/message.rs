@@ -196,8 +196,6 @@ impl StepBody {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn read(text: &str) -> (SendRequest, FieldErrors) {
@@ -206,7 +204,9 @@ mod tests {
 
     #[test]
     fn the_same_request_in_another_spelling_has_the_same_canonical_form() {
-        let one = read(r#"{"phone":"0123456789","body":"Hi","attributes":{"b":1,"a":"x"},"scheduled_at":"2026-11-20T18:04:13+08:00"}"#);
+        let one = read(
+            r#"{"phone":"0123456789","body":"Hi","attributes":{"b":1,"a":"x"},"scheduled_at":"2026-11-20T18:04:13+08:00"}"#,
+        );
         let two = read(
             r#"{ "attributes": {"a":"x", "b":"1"}, "scheduled_at": "2026-11-20T10:04:13Z", "body": "\u0048i", "name": null, "phone": "0123456789" }"#,
         );
@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named_at_once() {
-        let (_, errors) = read(r#"{"phone":5,"device":"x","save_contact":"perhaps","media":{"url":"x"},"scheduled_at":"soon"}"#);
+        let (_, errors) =
+            read(r#"{"phone":5,"device":"x","save_contact":"perhaps","media":{"url":"x"},"scheduled_at":"soon"}"#);
         for field in ["phone", "body", "device", "save_contact", "media", "scheduled_at"] {
             assert!(errors.names(field), "{field}");
         }

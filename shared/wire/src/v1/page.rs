@@ -110,16 +110,9 @@ pub struct Flat {
 
 impl Place {
     fn url(&self, page: u64, cursor: Option<u64>) -> String {
-        let mut url = format!("{}?", self.path);
-        if !self.filters.is_empty() {
-            url.push_str(&self.filters);
-            url.push('&');
-        }
-        url.push_str(&format!("page={page}"));
-        if let Some(cursor) = cursor {
-            url.push_str(&format!("&cursor={cursor}"));
-        }
-        url
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let and = if self.filters.is_empty() { "" } else { "&" };
+        format!("{}?{}{and}page={page}{cursor}", self.path, self.filters)
     }
 
     fn last_page(&self) -> Option<u64> {
@@ -204,8 +197,6 @@ fn shown(page: u64, last: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -226,7 +217,8 @@ mod tests {
         assert_eq!((&page["from"], &page["to"]), (&json!(3), &json!(4)));
         assert_eq!(page["links"]["next"], "http://localhost/api/v1/messages?status=sent&page=3&cursor=7");
         assert_eq!(page["next_page_url"], page["links"]["next"]);
-        let labels: Vec<_> = page["meta"]["links"].as_array().unwrap().iter().map(|link| link["label"].clone()).collect();
+        let labels: Vec<_> =
+            page["meta"]["links"].as_array().unwrap().iter().map(|link| link["label"].clone()).collect();
         assert_eq!(labels, ["&laquo; Previous", "1", "2", "3", "Next &raquo;"]);
     }
 

@@ -1,5 +1,7 @@
 //! Moments as text: `2026-11-20T10:04:13.000000Z`, as Laravel writes them; read in any ISO 8601 form.
 
+use std::time::Duration;
+
 use hantar_domain::time::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -26,7 +28,7 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 pub fn parse_end(text: &str) -> Option<Timestamp> {
     let at = parse(text)?;
     let bare = text.trim().parse::<civil::Date>().is_ok() && !text.contains(':');
-    Some(if bare { at + std::time::Duration::from_secs(24 * 60 * 60) } else { at })
+    Some(if bare { at + Duration::from_hours(24) } else { at })
 }
 
 #[cfg(test)]

@@ -64,7 +64,10 @@ impl WebhookBody {
             events: endpoint.subscription.names(),
             secret: None,
             is_active: endpoint.disabled.is_none(),
-            disabled_reason: endpoint.disabled.as_ref().map(|code| Reason { code: code.clone(), message: explain(code) }),
+            disabled_reason: endpoint
+                .disabled
+                .as_ref()
+                .map(|code| Reason { code: code.clone(), message: explain(code) }),
             created_at: time::text(endpoint.created_at),
         }
     }

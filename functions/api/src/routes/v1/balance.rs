@@ -13,7 +13,10 @@ use crate::errors::ApiError;
 
 /// The account's credits.
 #[utoipa::path(get, path = "/api/v1/balance", tag = "credits", responses((status = 200, body = Data<BalanceBody>)))]
-pub(crate) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Result<Json<Data<BalanceBody>>, ApiError> {
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Data<BalanceBody>>, ApiError> {
     let balance = api.parts.tenants.for_account(caller.account).balance().await?;
     Ok(Json(Data { data: balance.into() }))
 }

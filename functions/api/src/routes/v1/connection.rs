@@ -22,7 +22,10 @@ use crate::picture::data_url;
     get, path = "/api/v1/connection/status", tag = "connection",
     responses((status = 200, body = Data<ConnectionBody>))
 )]
-pub(crate) async fn status(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Result<Json<Data<ConnectionBody>>, ApiError> {
+pub(crate) async fn status(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Data<ConnectionBody>>, ApiError> {
     let devices = api.parts.tenants.for_account(caller.account).devices().await?;
     Ok(Json(Data { data: ConnectionBody::new(&devices, api.parts.clock.now()) }))
 }
@@ -38,7 +41,11 @@ pub(crate) async fn status(State(api): State<Arc<Api>>, Extension(caller): Exten
         (status = 503, description = "no code yet; ask again after Retry-After"),
     )
 )]
-pub(crate) async fn qr(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Data<QrBody>>, ApiError> {
+pub(crate) async fn qr(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<Data<QrBody>>, ApiError> {
     let query = body::query(&request);
     let mut fields = Fields::new(&query);
     let device = fields.number("device");
@@ -49,7 +56,8 @@ pub(crate) async fn qr(State(api): State<Arc<Api>>, Extension(caller): Extension
     let tenant = parts.tenants.for_account(caller.account);
     match link_device(&*tenant, &*parts.clock, &*parts.sleep, device.map(DeviceId)).await? {
         Linking::Code(device, code) => {
-            let picture = data_url(&code.text).ok_or_else(|| PortError::Corrupt("a pairing code is too long".to_owned()))?;
+            let picture =
+                data_url(&code.text).ok_or_else(|| PortError::Corrupt("a pairing code is too long".to_owned()))?;
             Ok(Json(Data { data: QrBody::new(&device, code, picture) }))
         }
         Linking::NotYet(_) => Err(ApiError::NoCodeYet),

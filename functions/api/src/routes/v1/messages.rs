@@ -93,7 +93,9 @@ fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
             Problem::Required => format!("The {name} field is required."),
             Problem::TooLong(most) => format!("The {name} field must not be greater than {most} characters."),
             Problem::Phone { adjective, error: PhoneError::Invalid } => {
-                format!("The {name} field must be a valid {adjective} phone number, such as 0123456789 or +60123456789.")
+                format!(
+                    "The {name} field must be a valid {adjective} phone number, such as 0123456789 or +60123456789."
+                )
             }
             Problem::Phone { error: PhoneError::OtherRegion, .. } => {
                 format!("The {name} field is a number of a country that this account does not send to.")
@@ -110,10 +112,14 @@ fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
     get, path = "/api/v1/messages/{id}", tag = "messages", params(("id" = u64, Path)),
     responses((status = 200, body = Data<MessageBody>), (status = 404, description = "no such message"))
 )]
-pub(crate) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>, id: PathText) -> Result<Shown, ApiError> {
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    id: PathText,
+) -> Result<Shown, ApiError> {
     let id = number(id, ApiError::no_message)?;
     let message = api.parts.tenants.for_account(caller.account).message(MessageId(id)).await?;
-    let message = message.ok_or_else(|| ApiError::no_message(id))?;
+    let message = message.ok_or_else(|| ApiError::no_message(id.to_string()))?;
     Ok(shown(MessageBody::with_history(&message)))
 }
 
@@ -144,7 +150,7 @@ pub(crate) async fn cancel(
         Cancelled::TooLate(_) => {
             Err(ApiError::Conflict { message: "The message can no longer be cancelled.", code: "too_late" })
         }
-        Cancelled::Missing => Err(ApiError::no_message(id)),
+        Cancelled::Missing => Err(ApiError::no_message(id.to_string())),
         Cancelled::KeyReused => Err(key_reused()),
     }
 }

@@ -27,7 +27,10 @@ fn no_endpoint(id: String) -> ApiError {
 
 /// All endpoints of the account.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", responses((status = 200, body = Data<Vec<WebhookBody>>)))]
-pub(crate) async fn list(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Result<Json<Data<Vec<WebhookBody>>>, ApiError> {
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Data<Vec<WebhookBody>>>, ApiError> {
     let endpoints = api.parts.tenants.for_account(caller.account).endpoints().await?;
     Ok(Json(Data { data: endpoints.iter().map(WebhookBody::new).collect() }))
 }
@@ -37,7 +40,11 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, Extension(caller): Extensi
     get, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = u64, Path)),
     responses((status = 200, body = Data<WebhookBody>), (status = 404, description = "no such endpoint"))
 )]
-pub(crate) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>, id: PathText) -> Result<Shown, ApiError> {
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    id: PathText,
+) -> Result<Shown, ApiError> {
     let id = number(id, no_endpoint)?;
     let endpoint = api.parts.tenants.for_account(caller.account).endpoint(EndpointId(id)).await?;
     let endpoint = endpoint.ok_or_else(|| no_endpoint(id.to_string()))?;

@@ -1,0 +1,9 @@
+//! The whole host against the simulated network, on the real store.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod messages;
+mod pairing;
+mod shards;
+mod tables;
+mod world;

@@ -1,0 +1,256 @@
+//! A small world in memory: what the handlers need from outside, with a clock that stands still and dice that always fall
+//! the same way. The rules of the real store are tested with the store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hantar_domain::account::Account;
+use hantar_domain::credits::Balance;
+use hantar_domain::device::{Device, Status};
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, MessageId, Shard, StanzaKey, TokenId, UserId};
+use hantar_domain::message::Message;
+use hantar_domain::phone::Region;
+use hantar_domain::sealed::DataKey;
+use hantar_domain::time::Timestamp;
+use hantar_domain::token::{Abilities, Secret, Token, TokenHash};
+use hantar_domain::user::{Email, Role, User};
+use hantar_domain::webhook::{Endpoint, EventId};
+use hantar_usecases::create_token::new_secret;
+use hantar_usecases::ports::{
+    Clock, Entropy, Fleet, Founding, KeyWrap, PortError, Sequence, Sleep, Tenant, Tenants, WebSession,
+};
+
+use super::tenant::Records;
+
+/// When everything happens.
+pub(crate) const NOON: i64 = 1_795_169_053;
+
+/// One account's records.
+pub(crate) struct Books {
+    pub(crate) account: Account,
+    pub(crate) users: Vec<User>,
+    pub(crate) balance: Balance,
+    pub(crate) messages: BTreeMap<MessageId, Message>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) endpoints: BTreeMap<EndpointId, Endpoint>,
+    /// What idempotency keys stand for: the request, and the number of what came of it.
+    pub(crate) keys: HashMap<[u8; 32], ([u8; 32], u64)>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) running: Duration,
+    pub(crate) dice: u64,
+    pub(crate) sequences: HashMap<Sequence, u64>,
+    pub(crate) tokens: HashMap<TokenHash, Token>,
+    pub(crate) sign_ins: HashMap<TokenHash, WebSession>,
+    pub(crate) sessions: HashMap<TokenHash, WebSession>,
+    pub(crate) books: BTreeMap<AccountId, Books>,
+    /// Every call to the tables fails.
+    pub(crate) busy: bool,
+    /// How many messages the store looks at for one page.
+    pub(crate) looked_at: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State { looked_at: 1000, ..State::default() })))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn in_order(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let state = self.state();
+        if state.busy { Err(PortError::Throttled { retry_after: Duration::from_millis(1500) }) } else { Ok(state) }
+    }
+
+    pub(crate) fn pass(&self, span: Duration) {
+        self.state().running += span;
+    }
+
+    /// An account with ten credits, a user whose number is its own times ten, and a device of its own number.
+    pub(crate) fn found(&self, account: u64, verified: bool) {
+        let id = AccountId(account);
+        let at = Timestamp::from_seconds(NOON);
+        let user = User {
+            id: UserId(account * 10),
+            account: id,
+            email: Email::parse(&format!("owner{account}@example.com")).unwrap(),
+            verified_at: verified.then_some(at),
+            role: Role::Owner,
+        };
+        let books = Books {
+            account: Account { id, name: "Shop".into(), regions: vec![Region::MALAYSIA], created_at: at },
+            users: vec![user],
+            balance: Balance::default().grant(10),
+            messages: BTreeMap::new(),
+            devices: BTreeMap::from([(DeviceId(account), device(account))]),
+            endpoints: BTreeMap::new(),
+            keys: HashMap::new(),
+        };
+        self.state().books.insert(id, books);
+    }
+
+    /// A token of the account's owner, as its text.
+    pub(crate) fn token(&self, account: u64, abilities: &[&str]) -> String {
+        let secret = self.secret();
+        let mut state = self.state();
+        let id = TokenId(state.tokens.len() as u64 + 1);
+        let token = Token {
+            id,
+            account: AccountId(account),
+            user: UserId(account * 10),
+            name: "test".into(),
+            abilities: Abilities::from_names(abilities.iter().map(|name| (*name).to_owned())).unwrap(),
+            expires_at: None,
+        };
+        state.tokens.insert(secret.hash(), token);
+        secret.shown(id)
+    }
+
+    pub(crate) fn secret(&self) -> Secret {
+        new_secret(self)
+    }
+}
+
+fn device(number: u64) -> Device {
+    let at = Timestamp::from_seconds(NOON);
+    Device {
+        account: AccountId(number),
+        id: DeviceId(number),
+        name: "Counter <1>".into(),
+        is_default: true,
+        status: Status::Unlinked,
+        reason: None,
+        phone: None,
+        lid: None,
+        stanza_key: StanzaKey([9; 16]),
+        pairing_wanted_until: None,
+        pairing_code: None,
+        connected_at: None,
+        last_seen_at: None,
+        status_seq: 0,
+        status_at: at,
+        created_at: at,
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(NOON) + self.state().running
+    }
+
+    fn running(&self) -> Duration {
+        self.state().running
+    }
+}
+
+#[async_trait]
+impl Sleep for World {
+    async fn sleep(&self, span: Duration) {
+        self.pass(span);
+    }
+}
+
+impl Entropy for World {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut state = self.state();
+        for byte in bytes {
+            state.dice = state.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state.dice >> 56) as u8;
+        }
+    }
+}
+
+#[async_trait]
+impl KeyWrap for World {
+    async fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, PortError> {
+        Ok(key.bytes().to_vec())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<DataKey, PortError> {
+        Ok(DataKey::from_bytes(wrapped.try_into().unwrap()))
+    }
+}
+
+impl Tenants for World {
+    fn for_account(&self, account: AccountId) -> Arc<dyn Tenant> {
+        Arc::new(Records { world: self.clone(), account })
+    }
+}
+
+#[async_trait]
+impl Fleet for World {
+    async fn prepare(&self) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn shard_count(&self, _: u16) -> Result<u16, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64, PortError> {
+        let mut state = self.in_order()?;
+        let last = state.sequences.entry(sequence).or_default();
+        let first = *last + 1;
+        *last += count;
+        Ok(first)
+    }
+
+    async fn found(&self, _: &Founding) -> Result<bool, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn add_user(&self, _: &User) -> Result<bool, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn user_by_email(&self, _: &Email) -> Result<Option<(AccountId, UserId)>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountId>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn put_token(&self, _: &Token, _: &TokenHash) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError> {
+        Ok(self.state().tokens.get(hash).cloned())
+    }
+
+    async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
+        self.state().sign_ins.insert(*hash, session.clone());
+        Ok(())
+    }
+
+    async fn take_sign_in(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
+        Ok(self.state().sign_ins.remove(hash))
+    }
+
+    async fn put_web_session(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
+        self.state().sessions.insert(*hash, session.clone());
+        Ok(())
+    }
+
+    async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
+        Ok(self.state().sessions.get(hash).cloned())
+    }
+
+    async fn devices_of(&self, _: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn due_deliveries(&self, _: Timestamp, _: usize) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+}

@@ -1,0 +1,62 @@
+//! What must be true of an account's money and messages at every moment.
+
+use std::collections::BTreeMap;
+
+use hantar_domain::credits::Balance;
+use hantar_domain::message::{Direction, Message, State};
+use hantar_usecases::ports::{MessageFilter, StateCounts};
+
+use crate::world::Home;
+
+impl Home {
+    /// All messages, newest first.
+    pub(crate) async fn messages(&self) -> Vec<Message> {
+        let (mut all, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.tenant().list_messages(&MessageFilter::default(), before, 100).await.unwrap();
+            before = page.messages.last().map(|message| message.id).or(before);
+            all.extend(page.messages);
+            if !page.more {
+                return all;
+            }
+        }
+    }
+
+    /// Reads the books and holds them against the messages, which were all paid and, where it was due, given back, each
+    /// once. Nobody may write meanwhile.
+    pub(crate) async fn audit(&self) -> Balance {
+        let (balance, messages) = (self.tenant().balance().await.unwrap(), self.messages().await);
+        assert!(balance.is_sound(), "{balance:?}");
+        let paid: i64 = messages.iter().map(|message| message.credits).sum();
+        assert_eq!(balance.charged, paid, "what was charged is what the messages cost");
+        let back: i64 = messages.iter().filter(|message| message.refunded).map(|message| message.credits).sum();
+        assert_eq!(balance.refunded, back, "what was refunded is what the messages say");
+        messages.iter().for_each(check);
+        balance
+    }
+
+    /// How many messages really stand in each state.
+    pub(crate) async fn true_counts(&self) -> StateCounts {
+        let mut counts = StateCounts { outbound: BTreeMap::new(), inbound: 0 };
+        for message in self.messages().await {
+            match message.direction {
+                Direction::Inbound => counts.inbound += 1,
+                Direction::Outbound => *counts.outbound.entry(message.state).or_default() += 1,
+            }
+        }
+        counts
+    }
+}
+
+fn check(message: &Message) {
+    assert_eq!(message.history.last().unwrap().state, message.state, "{message:?}");
+    for pair in message.history.windows(2) {
+        let (from, to) = (pair[0].state, pair[1].state);
+        assert!(to.place() > from.place() || (from, to) == (State::Queued, State::Held), "{from} -> {to}: {message:?}");
+    }
+    let was_unknown = message.history.iter().any(|step| step.state == State::Unknown);
+    match message.state {
+        State::Failed | State::Cancelled => assert!(message.refunded, "{message:?}"),
+        _ => assert!(!message.refunded || was_unknown, "{message:?}"),
+    }
+}

@@ -1,0 +1,432 @@
+//! What the tests run in: one pair of engines, as many "processes" on them as a test wants, and an account to act for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, Shard};
+use hantar_domain::message::{Fact, Message};
+use hantar_domain::time::Timestamp;
+use hantar_domain::user::Email;
+use hantar_domain::webhook::{Endpoint, EventId, SigningSecret};
+use hantar_jobs::deliver_webhook::Deliverer;
+use hantar_jobs::relay::{Record, Relay};
+use hantar_jobs::sweep::Sweeper;
+use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
+use hantar_platform::embedded::DynamoEngine;
+use hantar_platform::faults::{FaultPlan, FaultyClient};
+use hantar_platform::key_file::KeyFile;
+use hantar_platform::sleep::TokioSleep;
+use hantar_queues::SqsQueues;
+use hantar_queues::embedded::QueueEngine;
+use hantar_store::stream::change;
+use hantar_store::{Store, Surroundings, TableNames};
+use hantar_testkit::clock::{FrozenClock, SeededEntropy};
+use hantar_usecases::account_key::AccountKeys;
+use hantar_usecases::found_account::{Founders, NewAccount, found_account};
+use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint};
+use hantar_usecases::numbers::Numbers;
+use hantar_usecases::ports::{Applied, Clock, Delivery, Fleet, Job, JobQueue, KeyWrap, PortError, Queue, Tenant, Tenants};
+use hantar_usecases::receive_messages::Incoming;
+use hantar_usecases::send_message::{Draft, SendError, send_message};
+use hantar_usecases::sweep_device::Swept;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How many shards the tests settle on.
+pub(crate) const SHARDS: u16 = 4;
+/// What a test's subscribers need: they listen on the loopback.
+pub(crate) const LOOPBACK: &str = "127.0.0.0/8";
+/// Whom the tests write to.
+pub(crate) const ALI: &str = "+60123456789";
+/// The table that has the stream.
+const BUSINESS: &str = "acts-business";
+
+/// The engines, and time.
+pub(crate) struct World {
+    pub(crate) clock: FrozenClock,
+    pub(crate) dynamo: DynamoEngine,
+    pub(crate) faults: FaultyClient,
+    queues: QueueEngine,
+    entropy: SeededEntropy,
+    key: KeyFile,
+    _folder: TempDir,
+}
+
+/// What one process would hold: nothing in it outlives it but what is in the engines.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) fleet: Arc<dyn Fleet>,
+    pub(crate) tenants: Arc<dyn Tenants>,
+    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) keys: Arc<AccountKeys>,
+    pub(crate) wrap: Arc<dyn KeyWrap>,
+    pub(crate) clock: FrozenClock,
+    pub(crate) entropy: SeededEntropy,
+}
+
+/// An account with one device, as one process sees it.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub(crate) process: Process,
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+}
+
+/// A clock that always says the same: for rules that hold from one exact moment on.
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn running(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl World {
+    /// Fresh engines with tables and queues; dice are thrown from `seed`.
+    pub(crate) async fn new(seed: u64) -> Self {
+        let clock = FrozenClock::default();
+        let milliseconds = clock.clone();
+        let dynamo = DynamoEngine::in_memory().unwrap();
+        let queues = QueueEngine::in_memory(Arc::new(move || milliseconds.now().0.div_euclid(1000))).unwrap();
+        let folder = TempDir::new().unwrap();
+        let entropy = SeededEntropy::new(seed);
+        let key = KeyFile::open(&folder.path().join("master.key"), &entropy).unwrap();
+        let faults = FaultyClient::new(dynamo.http_client(), FaultPlan::default(), seed);
+        let world = Self { clock, dynamo, faults, queues, entropy, key, _folder: folder };
+        let process = world.process();
+        process.fleet.prepare().await.unwrap();
+        process.fleet.shard_count(SHARDS).await.unwrap();
+        process.queue.prepare(SHARDS).await.unwrap();
+        world
+    }
+
+    /// A process that has just started.
+    pub(crate) fn process(&self) -> Process {
+        let (endpoint, time) = (AwsEndpoint::in_process(), SharedTimeSource::new(SystemTimeSource::new()));
+        let tables = Connector::InProcess(self.faults.http_client());
+        let queues = Connector::InProcess(self.queues.http_client());
+        let entropy = Arc::new(self.entropy.clone());
+        let around = Surroundings {
+            clock: Arc::new(self.clock.clone()),
+            entropy: entropy.clone(),
+            sleep: Arc::new(TokioSleep),
+        };
+        let dynamodb = dynamodb(&endpoint, tables, tokio_sleep(), time.clone());
+        let store = Store::new(dynamodb, TableNames::with_prefix("acts"), around);
+        let queue = SqsQueues::new(sqs(&endpoint, queues, tokio_sleep(), time), "acts".into());
+        let (fleet, tenants) = (store.fleet(), store.tenants());
+        let wrap: Arc<dyn KeyWrap> = Arc::new(self.key.clone());
+        Process {
+            keys: Arc::new(AccountKeys::new(tenants.clone(), wrap.clone(), entropy)),
+            numbers: Arc::new(Numbers::new(fleet.clone(), 100)),
+            fleet,
+            tenants,
+            queue: Arc::new(queue),
+            wrap,
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// A new account, in a process of its own.
+    pub(crate) async fn home(&self, credits: i64) -> Home {
+        let process = self.process();
+        let number = process.fleet.accounts().await.unwrap().len();
+        let new = NewAccount {
+            name: "Kedai".into(),
+            email: Email::parse(&format!("owner{number}@example.com")).unwrap(),
+            verified: true,
+            credits,
+            device_name: "Shop".into(),
+        };
+        let founding = found_account(&process.founders(), new).await.unwrap().unwrap();
+        Home { account: founding.account.id, device: founding.device.id, process }
+    }
+
+    /// All items of both tables, by table and keys.
+    pub(crate) async fn items(&self) -> BTreeMap<(String, String, String), Value> {
+        let mut items = BTreeMap::new();
+        for table in [BUSINESS, "acts-engine"] {
+            let mut request = json!({ "TableName": table });
+            loop {
+                let (status, answer) = self.dynamo.call("Scan", request.to_string().as_bytes()).await;
+                assert_eq!(status, 200, "{answer}");
+                let mut answer: Value = serde_json::from_str(&answer).unwrap();
+                for item in answer["Items"].as_array().unwrap() {
+                    let key = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+                    items.insert((table.to_owned(), key("pk"), key("sk")), item.clone());
+                }
+                match answer["LastEvaluatedKey"].take() {
+                    Value::Null => break,
+                    next => request["ExclusiveStartKey"] = next,
+                }
+            }
+        }
+        items
+    }
+
+    /// The names of all deliveries that are stored for an account.
+    pub(crate) async fn deliveries(&self, account: AccountId) -> BTreeSet<(EndpointId, String)> {
+        let items = self.items().await;
+        let own = items.keys().filter(|(_, pk, _)| *pk == format!("A#{account}#W"));
+        own.map(|(_, _, sk)| {
+            let (endpoint, event) = sk.strip_prefix("DLV#").unwrap().split_once('#').unwrap();
+            (endpoint.parse().unwrap(), event.to_owned())
+        })
+        .collect()
+    }
+
+    /// The oldest changes that were not consumed, and through which number they go.
+    pub(crate) async fn stream(&self, max: usize) -> Option<(Vec<Record>, u64)> {
+        let batch = self.dynamo.stream_batch(BUSINESS, max).await.unwrap();
+        let last = batch.last()?.sequence;
+        let read = |record: &hantar_platform::embedded::StreamRecord| {
+            let change = change(record.old.as_ref(), record.new.as_ref()).unwrap()?;
+            Some(Record { sequence: record.sequence.into(), change })
+        };
+        Some((batch.iter().filter_map(read).collect(), last))
+    }
+
+    pub(crate) async fn consume(&self, through: u64) {
+        self.dynamo.consume(BUSINESS, through).await.unwrap();
+    }
+
+    /// Lets what happened so far go by.
+    pub(crate) async fn skip_stream(&self) {
+        while let Some((_, through)) = self.stream(1000).await {
+            self.consume(through).await;
+        }
+    }
+
+    /// Relays all that is in the stream.
+    pub(crate) async fn relay(&self, process: &Process) {
+        let relay = process.relay();
+        while let Some((records, through)) = self.stream(200).await {
+            relay.handle("local", &records).await.unwrap();
+            self.consume(through).await;
+        }
+    }
+}
+
+impl Process {
+    pub(crate) fn founders(&self) -> Founders<'_> {
+        Founders {
+            fleet: self.fleet.as_ref(),
+            numbers: &self.numbers,
+            wrap: self.wrap.as_ref(),
+            entropy: &self.entropy,
+            clock: &self.clock,
+        }
+    }
+
+    pub(crate) fn relay(&self) -> Relay {
+        Relay { tenants: self.tenants.clone(), queue: self.queue.clone(), shards: SHARDS }
+    }
+
+    /// A worker that may call the loopback.
+    pub(crate) fn deliverer(&self) -> Deliverer {
+        self.deliverer_with(LOOPBACK, LOOPBACK)
+    }
+
+    /// A worker whose own list and whose egress's list are these.
+    pub(crate) fn deliverer_with(&self, own: &str, egress: &str) -> Deliverer {
+        let settings = EgressSettings { allowed: egress.parse().unwrap(), ..EgressSettings::default() };
+        Deliverer {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            egress: Arc::new(GuardedEgress::new(settings).unwrap()),
+            keys: self.keys.clone(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(self.entropy.clone()),
+            allowed: own.parse().unwrap(),
+        }
+    }
+
+    fn sweeper(&self, clock: Arc<dyn Clock>) -> Sweeper {
+        Sweeper { fleet: self.fleet.clone(), tenants: self.tenants.clone(), queue: self.queue.clone(), clock }
+    }
+
+    /// Sweeps all shards at this very moment.
+    pub(crate) async fn try_sweep_at(&self, moment: Timestamp) -> Result<Swept, PortError> {
+        let sweeper = self.sweeper(Arc::new(Stopped(moment)));
+        let (mut total, mut failure) = (Swept::default(), None);
+        for shard in 0..SHARDS {
+            match sweeper.shard(Shard(shard)).await {
+                Ok(swept) => {
+                    total.ring |= swept.ring;
+                    total.silent += swept.silent;
+                    total.refunded += swept.refunded;
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(total), Err)
+    }
+
+    /// Sweeps all shards at this very moment; nothing goes wrong.
+    pub(crate) async fn sweep_at(&self, moment: Timestamp) -> Swept {
+        self.try_sweep_at(moment).await.unwrap()
+    }
+
+    /// Rings for due deliveries, by the world's clock.
+    pub(crate) async fn sweep_deliveries(&self) -> usize {
+        self.sweeper(Arc::new(self.clock.clone())).deliveries().await.unwrap()
+    }
+
+    /// Takes all jobs that can be seen out of a queue.
+    pub(crate) async fn jobs(&self, queue: Queue) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        loop {
+            let received = self.queue.receive(queue, Duration::ZERO).await.unwrap();
+            if received.is_empty() {
+                return jobs;
+            }
+            let receipts: Vec<_> = received.iter().map(|one| one.receipt.clone()).collect();
+            self.queue.done(queue, &receipts).await.unwrap();
+            jobs.extend(received.into_iter().map(|one| one.job.unwrap()));
+        }
+    }
+
+    /// Takes all devices' jobs that can be seen, each from the shard that is its own.
+    pub(crate) async fn rings(&self) -> Vec<(AccountId, DeviceId)> {
+        let mut rings = Vec::new();
+        for shard in (0..SHARDS).map(Shard) {
+            for job in self.jobs(Queue::Shard(shard)).await {
+                let Job::Device { account, device } = job else { panic!("{job:?} in a shard's queue") };
+                assert_eq!(Shard::of(device, SHARDS), shard, "device {device} was rung elsewhere");
+                rings.push((account, device));
+            }
+        }
+        rings
+    }
+
+    /// Takes the events whose deliveries were rung for.
+    pub(crate) async fn rung_events(&self) -> Vec<(EndpointId, String)> {
+        let jobs = self.jobs(Queue::Webhooks).await.into_iter();
+        jobs.map(|job| match job {
+            Job::Delivery { endpoint, event, .. } => (endpoint, event.0),
+            Job::Device { .. } => panic!("{job:?} in the queue of deliveries"),
+        })
+        .collect()
+    }
+}
+
+impl Home {
+    pub(crate) fn tenant(&self) -> Arc<dyn Tenant> {
+        self.process.tenants.for_account(self.account)
+    }
+
+    /// The same account in another process.
+    pub(crate) fn seen_by(&self, process: Process) -> Self {
+        Self { process, account: self.account, device: self.device }
+    }
+
+    pub(crate) async fn try_send(&self, draft: Draft) -> Result<Message, SendError> {
+        let Process { numbers, clock, .. } = &self.process;
+        send_message(self.tenant().as_ref(), numbers, clock, self.account, draft).await
+    }
+
+    pub(crate) async fn send(&self, text: &str) -> Message {
+        self.try_send(draft(text)).await.unwrap()
+    }
+
+    pub(crate) async fn message(&self, id: MessageId) -> Message {
+        self.tenant().message(id).await.unwrap().unwrap()
+    }
+
+    /// Takes a message to the wire.
+    pub(crate) async fn dispatch(&self, id: MessageId) -> Applied {
+        self.tenant().dispatch(id, Epoch(1), self.process.clock.now()).await.unwrap()
+    }
+
+    pub(crate) async fn learn(&self, id: MessageId, fact: Fact) -> Applied {
+        self.tenant().record(id, fact, self.process.clock.now()).await.unwrap()
+    }
+
+    /// A message that was called `unknown`.
+    pub(crate) async fn unknown_message(&self, text: &str) -> Message {
+        let id = self.send(text).await.id;
+        self.dispatch(id).await;
+        match self.learn(id, Fact::Silence).await {
+            Applied::Moved(message) => *message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A subscriber's endpoint with its secret.
+    pub(crate) async fn try_subscribe(&self, url: &str, events: &[&str]) -> Result<(Endpoint, SigningSecret), EndpointError> {
+        self.subscribe_listed(url, events, LOOPBACK).await
+    }
+
+    /// The same, where the operator has listed these networks.
+    pub(crate) async fn subscribe_listed(
+        &self,
+        url: &str,
+        events: &[&str],
+        listed: &str,
+    ) -> Result<(Endpoint, SigningSecret), EndpointError> {
+        let tenant = self.tenant();
+        let Process { numbers, keys, entropy, clock, .. } = &self.process;
+        let allowed = listed.parse().unwrap();
+        let with = EndpointParts { tenant: tenant.as_ref(), numbers, keys, entropy, clock, allowed: &allowed };
+        let events = events.iter().map(|event| (*event).to_owned()).collect();
+        create_endpoint(&with, self.account, NewEndpoint { url: url.into(), events, idempotency: None }).await
+    }
+
+    /// The number and the shown secret of a new endpoint.
+    pub(crate) async fn subscribe(&self, url: &str, events: &[&str]) -> (EndpointId, String) {
+        let (endpoint, secret) = self.try_subscribe(url, events).await.unwrap();
+        (endpoint.id, secret.shown())
+    }
+
+    pub(crate) async fn delivery(&self, endpoint: EndpointId, event: &EventId) -> Delivery {
+        self.tenant().delivery(endpoint, event).await.unwrap().unwrap()
+    }
+}
+
+/// A message that nothing is wrong with.
+pub(crate) fn draft(text: &str) -> Draft {
+    Draft { phone: ALI.into(), body: text.into(), ..Draft::default() }
+}
+
+/// A message under an idempotency key.
+pub(crate) fn keyed(text: &str, key: &str) -> Draft {
+    Draft { idempotency: Some((key.into(), text.into())), ..draft(text) }
+}
+
+/// A message from Ali's phone.
+pub(crate) fn incoming(stanza: &str, text: &str) -> Incoming {
+    Incoming {
+        chat: "60123456789@s.whatsapp.net".into(),
+        sender: "60123456789@s.whatsapp.net".into(),
+        stanza: hantar_domain::ids::StanzaId(stanza.into()),
+        phone: hantar_domain::phone::PhoneNumber::from_e164(ALI),
+        lid: None,
+        push_name: Some("Ali".into()),
+        text: text.into(),
+    }
+}
+
+/// The message that moved.
+pub(crate) fn moved(applied: Applied) -> Message {
+    match applied {
+        Applied::Moved(message) => *message,
+        other => panic!("not moved: {other:?}"),
+    }
+}
+
+/// The message that a late or repeated fact left as it was.
+pub(crate) fn unchanged(applied: Applied) -> Message {
+    match applied {
+        Applied::Unchanged(message) => *message,
+        other => panic!("not unchanged: {other:?}"),
+    }
+}
