@@ -1,9 +1,9 @@
 //! One device: what it does next ([`machine`]), and the doing ([`driver`]).
 
 mod backoff;
-pub mod driver;
+pub(crate) mod driver;
 mod line;
-pub mod machine;
+pub(crate) mod machine;
 mod records;
 mod turns;
 mod writing;

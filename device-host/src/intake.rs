@@ -22,30 +22,30 @@ const PAUSE: Duration = Duration::from_secs(1);
 const REREAD: Duration = Duration::from_secs(30);
 
 /// What working for shards takes.
-pub struct Workplace {
+pub(crate) struct Workplace {
     /// The shards' devices.
-    pub fleet: Arc<dyn Fleet>,
+    pub(crate) fleet: Arc<dyn Fleet>,
     /// Their accounts' records.
-    pub tenants: Arc<dyn Tenants>,
+    pub(crate) tenants: Arc<dyn Tenants>,
     /// Doorbells.
-    pub queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn JobQueue>,
     /// The number of shards.
-    pub shards: u16,
+    pub(crate) shards: u16,
     /// What all devices share.
-    pub shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// How many devices have a task.
-    pub devices: AtomicUsize,
+    pub(crate) devices: AtomicUsize,
     held: AtomicUsize,
 }
 
 impl Workplace {
     /// A place with no shards yet.
-    pub fn new(fleet: Arc<dyn Fleet>, tenants: Arc<dyn Tenants>, queue: Arc<dyn JobQueue>, shards: u16, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(fleet: Arc<dyn Fleet>, tenants: Arc<dyn Tenants>, queue: Arc<dyn JobQueue>, shards: u16, shared: Arc<Shared>) -> Self {
         Self { fleet, tenants, queue, shards, shared, devices: AtomicUsize::new(0), held: AtomicUsize::new(0) }
     }
 
     /// How many shards are worked for.
-    pub fn shards_held(&self) -> usize {
+    pub(crate) fn shards_held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 

@@ -12,3 +12,5 @@ mod standing;
 mod whatsapp;
 
 pub use host::{DeviceHost, HostConfig, HostError, HostFacts, HostParts, WhatsAppServer};
+pub use whatsapp::tls::TlsError;
+pub use whatsapp::transport::AddressError;

@@ -30,7 +30,7 @@ struct Held {
 }
 
 /// Keeps the lease of one host.
-pub struct Keeper {
+pub(crate) struct Keeper {
     leases: Arc<dyn Leases>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -49,7 +49,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// A host that has no name in the table yet.
-    pub fn new(leases: Arc<dyn Leases>, terms: Terms, shards: u16, place: Arc<Workplace>) -> Self {
+    pub(crate) fn new(leases: Arc<dyn Leases>, terms: Terms, shards: u16, place: Arc<Workplace>) -> Self {
         let (clock, entropy) = (Arc::clone(&place.shared.clock), Arc::clone(&place.shared.entropy));
         let me = new_name(entropy.as_ref());
         let standing = Arc::new(Standing::new(Arc::clone(&clock), terms));
@@ -71,7 +71,7 @@ impl Keeper {
     }
 
     /// Keeps the lease until `draining` says so, then leaves in order. Dropping the future stops all devices at once.
-    pub async fn run(mut self, mut draining: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut draining: watch::Receiver<bool>) {
         let mut ticks = interval(self.terms.renew_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -90,8 +90,11 @@ impl Keeper {
         if !self.renew().await {
             return;
         }
-        if let Err(error) = self.balance().await {
-            tracing::warn!(%error, "the shards cannot be looked at");
+        // Not longer than to the next renewal: what was taken and not noticed here is taken again.
+        match timeout(self.terms.renew_every, self.balance()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the shards cannot be looked at"),
+            Err(_) => tracing::warn!("the shards cannot be looked at: no answer in time"),
         }
     }
 

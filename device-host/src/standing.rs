@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Until when one name of a host may act. A host that lapsed takes a new name and a new standing: this one never comes
 /// to life again, so that what was begun under it stays refused.
-pub struct Standing {
+pub(crate) struct Standing {
     clock: Arc<dyn Clock>,
     terms: Terms,
     until_micros: AtomicU64,
@@ -26,23 +26,23 @@ impl fmt::Debug for Standing {
 
 impl Standing {
     /// None yet.
-    pub fn new(clock: Arc<dyn Clock>, terms: Terms) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, terms: Terms) -> Self {
         Self { clock, terms, until_micros: AtomicU64::new(0), over: AtomicBool::new(false) }
     }
 
     /// A renewal landed that was sent at `sent_at`. Too late when the right lapsed while it was under way.
-    pub fn renew(&self, sent_at: Duration) {
+    pub(crate) fn renew(&self, sent_at: Duration) {
         let until = Right::since(sent_at).until(&self.terms);
         self.until_micros.store(u64::try_from(until.as_micros()).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// Over for good.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Release);
     }
 
     /// Whether the right holds now.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         let now = u64::try_from(self.clock.running().as_micros()).unwrap_or(u64::MAX);
         !self.over.load(Ordering::Acquire) && now < self.until_micros.load(Ordering::Acquire)
     }
@@ -50,24 +50,24 @@ impl Standing {
 
 /// The right to act for one shard.
 #[derive(Clone, Debug)]
-pub struct Ours {
+pub(crate) struct Ours {
     standing: Arc<Standing>,
     held: Arc<AtomicBool>,
 }
 
 impl Ours {
     /// A shard just taken under `standing`.
-    pub fn new(standing: Arc<Standing>) -> Self {
+    pub(crate) fn new(standing: Arc<Standing>) -> Self {
         Self { standing, held: Arc::new(AtomicBool::new(true)) }
     }
 
     /// The shard is given back, or lost.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.held.store(false, Ordering::Release);
     }
 
     /// Whether this host may act for the shard now.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.held.load(Ordering::Acquire) && self.standing.holds()
     }
 }

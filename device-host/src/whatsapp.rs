@@ -1,12 +1,12 @@
 //! All that knows the library: the rest of the host speaks of devices, messages and notices.
 
-pub mod client;
+pub(crate) mod client;
 mod content;
-pub mod events;
+pub(crate) mod events;
 mod http;
-pub mod inbound;
-pub mod outbox;
-pub mod store;
-pub mod tls;
-pub mod transport;
-pub mod version;
+pub(crate) mod inbound;
+pub(crate) mod outbox;
+pub(crate) mod store;
+pub(crate) mod tls;
+pub(crate) mod transport;
+pub(crate) mod version;

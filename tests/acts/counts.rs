@@ -50,10 +50,10 @@ async fn counts_equal_the_true_states_after_any_interleaving_of_changes_readings
         let mut dice = fastrand::Rng::with_seed(seed);
         let (one, two) = (world.home(1000).await, world.home(1000).await);
         let (mut ids, mut others) = (Vec::new(), Vec::new());
-        for _ in 0..150 {
-            match dice.u8(..5) {
+        for _ in 0..200 {
+            match dice.u8(..6) {
                 0 => drop(read(&world, &one, &mut dice).await),
-                1 => happen(&two, &mut dice, &mut others).await,
+                1 | 2 => happen(&two, &mut dice, &mut others).await,
                 _ => happen(&one, &mut dice, &mut ids).await,
             }
         }

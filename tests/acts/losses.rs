@@ -1,7 +1,11 @@
 //! Answers that never come: whatever is lost, money and messages agree, and a repeat under the same key does no harm.
+//!
+//! How often the SDK tries again by itself is not the same in each run: all clients of a process draw on one quota of
+//! retries. So every rule here holds for any number of tries.
 
 use std::collections::BTreeSet;
 
+use hantar_domain::ids::Epoch;
 use hantar_domain::message::Fact;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
 use hantar_usecases::cancel_message::cancel_message;
@@ -51,8 +55,8 @@ async fn a_transaction_that_is_lost_any_number_of_times_charges_once() {
 async fn a_transaction_that_happened_and_whose_answers_are_all_lost_is_answered_by_looking() {
     let world = World::new(820).await;
     let home = world.home(10).await;
-    // The SDK makes three tries of a call; then the message is read before anything else is done.
-    lose(&world, Some("TransactWriteItems"), When::Next(3), true, LostAs::Timeout);
+    // Every answer is lost, of all tries; then the message is read before anything else is done.
+    lose(&world, Some("TransactWriteItems"), When::Chance(1.0), true, LostAs::Timeout);
     let message = home.try_send(draft("no key")).await.unwrap();
     assert_eq!((home.messages().await.len(), home.message(message.id).await), (1, message));
     assert_eq!(home.audit().await.available, 9);
@@ -61,12 +65,12 @@ async fn a_transaction_that_happened_and_whose_answers_are_all_lost_is_answered_
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_refused_for_a_failure_was_not_charged_unless_it_is_there() {
     let world = World::new(821).await;
-    let home = world.home(1000).await;
+    let home = world.home(10_000).await;
     for executed in [true, false] {
-        lose(&world, None, When::Chance(0.35), executed, LostAs::Io);
+        lose(&world, None, When::Chance(0.2), executed, LostAs::Io);
     }
     let (mut answered, mut failed) = (BTreeSet::new(), 0);
-    for _ in 0..60 {
+    while answered.len() < 10 || failed < 10 {
         match home.try_send(draft("no key")).await {
             Ok(message) => assert!(answered.insert(message.id)),
             Err(SendError::Port(_)) => failed += 1,
@@ -76,7 +80,6 @@ async fn a_message_that_was_refused_for_a_failure_was_not_charged_unless_it_is_t
     world.faults.set_plan(FaultPlan::default());
     let stored: BTreeSet<_> = home.messages().await.into_iter().map(|message| message.id).collect();
     assert!(answered.is_subset(&stored), "an accepted message is never lost");
-    assert!(failed > 0 && !answered.is_empty(), "{failed} failures, {} answers", answered.len());
     home.audit().await;
 }
 
@@ -157,17 +160,23 @@ async fn a_cancellation_that_is_repeated_under_its_key_says_that_it_is_done() {
 async fn facts_whose_answers_are_lost_are_recorded_once() {
     let world = World::new(860).await;
     let home = world.home(10).await;
-    let id = home.send("hello").await.id;
-    for count in [1, 2] {
-        lose(&world, Some("UpdateItem"), When::Next(count), true, LostAs::Io);
-        home.dispatch(id).await;
-    }
-    for fact in [Fact::Acknowledged, Fact::Delivered, Fact::Read] {
-        lose(&world, Some("UpdateItem"), When::Next(2), true, LostAs::Io);
-        home.learn(id, fact).await;
-        assert_eq!(home.message(id).await.state, fact.state());
+    let (tenant, clock, id) = (home.tenant(), &world.clock, home.send("hello").await.id);
+    for fact in [Fact::Dispatched, Fact::Acknowledged, Fact::Delivered, Fact::Read] {
+        for count in [1, 2, 5] {
+            lose(&world, Some("UpdateItem"), When::Next(count), true, LostAs::Io);
+            let again = || async {
+                match fact {
+                    Fact::Dispatched => tenant.dispatch(id, Epoch(1), clock.now()).await,
+                    answer => tenant.record(id, answer, clock.now()).await,
+                }
+            };
+            while again().await.is_err() {}
+            world.faults.set_plan(FaultPlan::default());
+            assert_eq!(home.message(id).await.state, fact.state());
+        }
     }
     assert_eq!(home.message(id).await.history.len(), 5);
-    assert!(home.tenant().open_turns(home.device, 10).await.unwrap().is_empty(), "no entry is left behind");
+    home.process.sweep_at(clock.now()).await;
+    assert!(tenant.open_turns(home.device, 10).await.unwrap().is_empty(), "no entry is left behind");
     home.audit().await;
 }

@@ -9,10 +9,10 @@ use hantar_domain::message::{Fact, State};
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::EventId;
 use hantar_jobs::relay::{Record, Relay};
-use hantar_platform::faults::{Calls, Throttle, ThrottleError};
+use hantar_platform::faults::{Calls, FaultPlan, Throttle, ThrottleError, When};
 use hantar_testkit::webhook_receiver::WebhookReceiver;
 use hantar_usecases::link_device::want_pairing;
-use hantar_usecases::ports::{Clock as _, DeliveryState, DeviceChange};
+use hantar_usecases::ports::{Clock as _, DeliveryState, DeviceChange, StateCounts};
 use hantar_usecases::receive_messages::receive_messages;
 use hantar_usecases::send_message::Draft;
 use serde_json::Value;
@@ -262,13 +262,14 @@ async fn a_failure_in_the_middle_of_a_batch_leaves_it_to_be_read_again_with_noth
     }
     let (records, _) = world.stream(200).await.unwrap();
     let relay = home.process.relay();
-    // Three tries of a call are refused, then a fourth one is let through: of one more record each time.
-    for end in [3, 8, 12, records.len()] {
-        let calls = Calls::next("TransactWriteItems", 3);
+    let account = home.account;
+    for failing in [format!("msg_{account}_1_4"), format!("msg_{account}_3_1"), "COUNTED#".into(), "COUNTED#".into()] {
+        let calls = Calls { operation: None, containing: Some(failing), when: When::Chance(1.0) };
         world.faults.change(|plan| plan.throttles.push(Throttle { calls, error: ThrottleError::RequestLimitExceeded }));
-        relay.handle("local", &records[..end]).await.unwrap_err();
-        relay.handle("local", &records[..end]).await.unwrap();
+        relay.handle("local", &records).await.unwrap_err();
+        world.faults.set_plan(FaultPlan::default());
     }
+    assert_eq!(home.tenant().state_counts().await.unwrap(), StateCounts::default());
     relay.handle("local", &records).await.unwrap();
     assert_eq!(world.deliveries(home.account).await.len(), 12);
     assert_eq!(home.tenant().state_counts().await.unwrap(), home.true_counts().await);

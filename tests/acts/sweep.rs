@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hantar_domain::message::{Fact, State};
 use hantar_domain::time::Timestamp;
-use hantar_platform::faults::{Calls, Loss, LostAs, When};
+use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
 use hantar_usecases::found_account::add_device;
 use hantar_usecases::sweep_device::Swept;
 use hantar_usecases::ports::Clock as _;
@@ -15,6 +15,12 @@ use crate::world::{World, draft, moved};
 /// The shortest span of time.
 const TICK: Duration = Duration::from_micros(1);
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// Loses all calls of an operation that contain this.
+fn lose(world: &World, operation: &str, containing: Option<String>) {
+    let calls = Calls { operation: Some(operation.into()), containing, when: When::Chance(1.0) };
+    world.faults.change(|plan| plan.losses.push(Loss { calls, executed: false, error: LostAs::Io }));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_queued_for_a_minute_rings_and_a_younger_one_does_not() {
@@ -78,12 +84,11 @@ async fn one_devices_failure_does_not_keep_the_others_from_being_swept() {
     for home in &homes {
         home.send("missed").await;
     }
-    let containing = Some(format!("A#{}#D#{}", homes[1].account, homes[1].device));
-    let calls = Calls { operation: Some("Query".into()), containing, when: When::Next(3) };
-    world.faults.change(|plan| plan.losses.push(Loss { calls, executed: false, error: LostAs::Io }));
+    lose(&world, "Query", Some(format!("A#{}#D#{}", homes[1].account, homes[1].device)));
     let process = world.process();
     let later = world.clock.now() + MINUTE;
     process.try_sweep_at(later).await.unwrap_err();
+    world.faults.set_plan(FaultPlan::default());
     let mut rings = process.rings().await;
     rings.sort_unstable();
     assert_eq!(rings, [&homes[0], &homes[2]].map(|home| (home.account, home.device)));
@@ -99,10 +104,9 @@ async fn stale_turns_are_forgotten() {
     let id = home.send("answered").await.id;
     home.dispatch(id).await;
     // The process dies between the answer and taking the entry away.
-    world.faults.change(|plan| {
-        plan.losses.push(Loss { calls: Calls::next("DeleteItem", 3), executed: false, error: LostAs::Io });
-    });
+    lose(&world, "DeleteItem", None);
     assert_eq!(moved(home.learn(id, Fact::Acknowledged).await).state, State::Sent);
+    world.faults.set_plan(FaultPlan::default());
     assert_eq!(tenant.open_turns(home.device, 10).await.unwrap().len(), 1, "the entry is stale");
     assert_eq!(home.process.sweep_at(Timestamp(i64::MAX)).await, Swept::default());
     assert!(tenant.open_turns(home.device, 10).await.unwrap().is_empty());
@@ -115,10 +119,9 @@ async fn stale_entries_among_the_unknown_ones_are_forgotten() {
     let home = world.home(10).await;
     let tenant = home.tenant();
     let id = home.unknown_message("late").await.id;
-    world.faults.change(|plan| {
-        plan.losses.push(Loss { calls: Calls::next("DeleteItem", 3), executed: false, error: LostAs::Io });
-    });
+    lose(&world, "DeleteItem", None);
     assert_eq!(moved(home.learn(id, Fact::Acknowledged).await).state, State::Sent);
+    world.faults.set_plan(FaultPlan::default());
     assert_eq!(tenant.unknown_messages(home.device, 10).await.unwrap(), [id], "the entry is stale");
     assert_eq!(home.process.sweep_at(world.clock.now()).await, Swept::default());
     assert!(tenant.unknown_messages(home.device, 10).await.unwrap().is_empty());

@@ -13,7 +13,7 @@ use crate::units::Metered;
 
 const CLIENTS: usize = 64;
 
-pub async fn run(span: Duration) -> anyhow::Result<()> {
+pub(crate) async fn run(span: Duration) -> anyhow::Result<()> {
     let shop = Arc::new(Metered::open().await?);
     let account = shop.account;
     shop.stack.tenants.for_account(account).grant(10_000_000, "bench", shop.stack.clock.now()).await?;

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 #[derive(Default)]
-pub struct Latencies(Vec<Duration>);
+pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub fn add(&mut self, latency: Duration) {
+    pub(crate) fn add(&mut self, latency: Duration) {
         self.0.push(latency);
     }
 
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// Median, 99th percentile and the worst.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         self.0.sort_unstable();
         let at = |share: f64| {
             let last = self.0.len().saturating_sub(1);
@@ -31,6 +31,6 @@ impl Latencies {
     }
 }
 
-pub fn rate(count: usize, span: Duration) -> f64 {
+pub(crate) fn rate(count: usize, span: Duration) -> f64 {
     count as f64 / span.as_secs_f64()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::server::Server;
 
-pub async fn run(devices: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(devices: usize) -> anyhow::Result<()> {
     let mut server = Server::start().await?;
     server.link(1).await?;
     settle().await;

@@ -27,7 +27,7 @@ struct Load {
     stop: AtomicBool,
 }
 
-pub async fn run(span: Duration, devices: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(span: Duration, devices: usize) -> anyhow::Result<()> {
     let mut server = Server::start().await?;
     server.link(devices).await?;
     for number in 0..CUSTOMERS {

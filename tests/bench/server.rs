@@ -13,16 +13,16 @@ use tempfile::TempDir;
 /// Longer than anything takes that works.
 const LONG: Duration = Duration::from_secs(120);
 
-pub struct Server {
-    pub simulator: Simulator,
-    pub api: JsonClient,
-    pub devices: Vec<u64>,
+pub(crate) struct Server {
+    pub(crate) simulator: Simulator,
+    pub(crate) api: JsonClient,
+    pub(crate) devices: Vec<u64>,
     folder: TempDir,
     process: Process,
 }
 
 impl Server {
-    pub async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
         let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
         let folder = TempDir::new()?;
         let port = free_port();
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Links devices to simulated phones until there are `count`.
-    pub async fn link(&mut self, count: usize) -> anyhow::Result<()> {
+    pub(crate) async fn link(&mut self, count: usize) -> anyhow::Result<()> {
         while self.devices.len() < count {
             let id = if self.devices.is_empty() {
                 let status = self.api.get("/connection/status").await?;
@@ -92,7 +92,7 @@ impl Server {
     }
 
     /// Memory that belongs to the server alone, in bytes.
-    pub fn memory(&self) -> anyhow::Result<u64> {
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let id = self.process.id().context("the server has ended")?;
         let rollup = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
         let private = rollup.lines().filter(|line| line.starts_with("Private_"));

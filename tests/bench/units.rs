@@ -32,15 +32,15 @@ const CUSTOMER: &str = "60123456789";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The product's parts on tables with a meter in front.
-pub struct Metered {
-    pub stack: Stack,
-    pub faults: FaultyClient,
-    pub account: AccountId,
+pub(crate) struct Metered {
+    pub(crate) stack: Stack,
+    pub(crate) faults: FaultyClient,
+    pub(crate) account: AccountId,
     _folder: TempDir,
 }
 
 impl Metered {
-    pub async fn open() -> anyhow::Result<Self> {
+    pub(crate) async fn open() -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let engines = Engines::open(folder.path(), &clock)?;
@@ -53,7 +53,7 @@ impl Metered {
     }
 }
 
-pub async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run() -> anyhow::Result<()> {
     let shop = Metered::open().await?;
     let stack = &shop.stack;
     let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;

@@ -12,33 +12,33 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The shop's own number.
-pub const SHOP: &str = "60111222333";
+pub(crate) const SHOP: &str = "60111222333";
 /// A customer's.
-pub const ALI: &str = "60123456789";
+pub(crate) const ALI: &str = "60123456789";
 /// Longer than anything takes that is not broken, on a busy machine.
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// The pause between two looks at something that sends no notification.
 const PULSE: Duration = Duration::from_millis(50);
 
-pub struct Shop {
-    pub simulator: Simulator,
-    pub subscriber: WebhookReceiver,
-    pub hantar: Option<Process>,
-    pub token: String,
+pub(crate) struct Shop {
+    pub(crate) simulator: Simulator,
+    pub(crate) subscriber: WebhookReceiver,
+    pub(crate) hantar: Option<Process>,
+    pub(crate) token: String,
     folder: TempDir,
     port: u16,
 }
 
 impl Shop {
     /// A running shop with a linked number and a customer.
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let mut shop = Self::unlinked().await;
         shop.link(SHOP).await;
         shop
     }
 
     /// A running shop whose number is not linked yet.
-    pub async fn unlinked() -> Self {
+    pub(crate) async fn unlinked() -> Self {
         let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 7, state_file: None }).await.unwrap();
         simulator.network().create_phone(SHOP, "Shop").unwrap();
         simulator.network().create_phone(ALI, "Ali").unwrap();
@@ -57,7 +57,7 @@ impl Shop {
     }
 
     /// Starts the binary; `die_at` names the point where it is to die.
-    pub async fn start(&mut self, die_at: Option<&str>) {
+    pub(crate) async fn start(&mut self, die_at: Option<&str>) {
         let mut command = Command::new(hantar_with_simulator());
         command.args(["up", "--whatsapp-version", "2.3000.1", "--egress-allow", "127.0.0.0/8"]);
         command.args(["--reads-per-minute", "1000000", "--writes-per-minute", "1000000"]);
@@ -77,42 +77,42 @@ impl Shop {
         self.hantar = Some(process);
     }
 
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let status = self.hantar.as_mut().unwrap().terminate(LONG).await;
         assert!(status.success(), "it stopped with {status}");
         self.hantar = None;
     }
 
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.hantar.as_mut().unwrap().kill().await;
         self.hantar = None;
     }
 
     /// Runs an administrator's command beside the server.
-    pub fn command(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         Command::new(hantar_with_simulator()).args(arguments).arg("--data-dir").arg(self.folder.path()).output().unwrap()
     }
 
-    pub fn command_json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn command_json(&self, arguments: &[&str]) -> Value {
         let output = self.command(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    pub fn api(&self) -> JsonClient {
+    pub(crate) fn api(&self) -> JsonClient {
         JsonClient::new(&format!("http://127.0.0.1:{}/api/v1", self.port)).with_token(&self.token)
     }
 
-    pub fn with_key(&self, key: &str) -> JsonClient {
+    pub(crate) fn with_key(&self, key: &str) -> JsonClient {
         self.api().with_header("idempotency-key", key)
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// Links the default device to a simulated phone, as a person does with the QR code.
-    pub async fn link(&mut self, phone: &str) {
+    pub(crate) async fn link(&mut self, phone: &str) {
         let code = self.until("a QR code", async |api| {
             let answer = api.get("/connection/qr").await.ok()?;
             answer.body["data"]["code"].as_str().map(str::to_owned)
@@ -122,7 +122,7 @@ impl Shop {
         self.connected().await;
     }
 
-    pub async fn connected(&self) {
+    pub(crate) async fn connected(&self) {
         self.until("a connected device", async |api| {
             let answer = api.get("/connection/status").await.ok()?;
             (answer.body["data"]["devices"][0]["status"] == "connected").then_some(())
@@ -131,7 +131,7 @@ impl Shop {
     }
 
     /// Looks again and again until `look` finds something.
-    pub async fn until<T>(&self, what: &str, look: impl AsyncFn(JsonClient) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, look: impl AsyncFn(JsonClient) -> Option<T>) -> T {
         let found = tokio::time::timeout(LONG, async {
             loop {
                 if let Some(found) = look(self.api()).await {
@@ -146,26 +146,26 @@ impl Shop {
         }
     }
 
-    pub fn last_lines(&self) -> Vec<String> {
+    pub(crate) fn last_lines(&self) -> Vec<String> {
         let mut lines = self.hantar.as_ref().map(Process::lines).unwrap_or_default();
         lines.split_off(lines.len().saturating_sub(40))
     }
 
     /// Sends a text to Ali and answers the message's number.
-    pub async fn send(&self, text: &str) -> u64 {
+    pub(crate) async fn send(&self, text: &str) -> u64 {
         let answer = self.api().post("/messages/send", &json!({ "phone": ALI, "body": text })).await.unwrap();
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.body["data"]["id"].as_u64().unwrap()
     }
 
-    pub async fn message(&self, id: u64) -> Value {
+    pub(crate) async fn message(&self, id: u64) -> Value {
         let answer = self.api().get(&format!("/messages/{id}")).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["data"].clone()
     }
 
     /// Waits until a message is in one of these states, and answers it.
-    pub async fn state(&self, id: u64, states: &[&str]) -> Value {
+    pub(crate) async fn state(&self, id: u64, states: &[&str]) -> Value {
         self.until(&format!("message {id} in {states:?}"), async |api| {
             let answer: JsonAnswer = api.get(&format!("/messages/{id}")).await.ok()?;
             let message = answer.body["data"].clone();
@@ -174,13 +174,13 @@ impl Shop {
         .await
     }
 
-    pub async fn balance(&self) -> i64 {
+    pub(crate) async fn balance(&self) -> i64 {
         let answer = self.api().get("/balance").await.unwrap();
         answer.body["data"]["balance"].as_i64().unwrap_or_else(|| panic!("{}", answer.body))
     }
 
     /// The texts that a customer's phone shows, in order of arrival, once there are `count`.
-    pub async fn texts(&self, phone: &str, count: usize) -> Vec<String> {
+    pub(crate) async fn texts(&self, phone: &str, count: usize) -> Vec<String> {
         let messages = self.simulator.network().wait_for_messages(phone, count, Duration::from_secs(30)).await.unwrap();
         let texts: Vec<String> = messages.into_iter().filter(|message| !message.from_me).map(|message| message.text).collect();
         assert!(texts.len() >= count, "{} of {count} came: {texts:?}; the last lines: {:#?}", texts.len(), self.last_lines());
@@ -188,7 +188,7 @@ impl Shop {
     }
 
     /// How often each of our stanza ids came to the server.
-    pub fn stanzas(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn stanzas(&self) -> BTreeMap<String, usize> {
         let filter = StanzaFilter { tag: Some("message".into()), direction: Some(StanzaDirection::In), phone: Some(SHOP.into()), ..StanzaFilter::default() };
         let mut counts = BTreeMap::new();
         for stanza in self.simulator.network().stanzas(&filter) {
@@ -198,7 +198,7 @@ impl Shop {
     }
 
     /// Subscribes the shop's own receiver to everything, and answers the secret.
-    pub async fn subscribe(&self) -> String {
+    pub(crate) async fn subscribe(&self) -> String {
         let body = json!({ "url": format!("{}/hook", self.subscriber.url), "events": ["*"] });
         let answer = self.api().post("/webhooks", &body).await.unwrap();
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -206,7 +206,7 @@ impl Shop {
     }
 
     /// Waits until events of a message with this status came to the receiver.
-    pub async fn event(&self, id: u64, status: &str) -> Value {
+    pub(crate) async fn event(&self, id: u64, status: &str) -> Value {
         self.until(&format!("the event that {id} is {status}"), async |_| {
             let events = self.subscriber.received().into_iter().map(|request| request.json());
             events.into_iter().find(|event| event["type"] == "message.status" && event["data"]["id"] == id && event["data"]["status"] == status)

@@ -3,16 +3,16 @@
 use hantar_testkit::webhook_receiver::Reply;
 use serde_json::json;
 
-use crate::shop::{LONG, Shop};
+use crate::shop::{ALI, LONG, Shop};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_is_told_once_signed_and_under_its_own_id() {
     let shop = Shop::open().await;
     let secret = shop.subscribe().await;
     let id = shop.send("told").await;
-    for status in ["sent", "delivered"] {
-        shop.event(id, status).await;
-    }
+    shop.event(id, "delivered").await;
+    shop.simulator.network().mark_read(ALI, None).unwrap();
+    shop.event(id, "read").await;
     let requests = shop.subscriber.received();
     let mut ids: Vec<&str> = requests.iter().map(|request| request.header("webhook-id")).collect();
     for request in &requests {

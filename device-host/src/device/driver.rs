@@ -40,50 +40,50 @@ const PAUSES_MS: [u64; 5] = [20, 100, 500, 2_000, 5_000];
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all devices of a host share.
-pub struct Shared {
+pub(crate) struct Shared {
     /// The keys of all devices.
-    pub keys: Arc<dyn KeyTable>,
+    pub(crate) keys: Arc<dyn KeyTable>,
     /// What keys are sealed with.
-    pub account_keys: Arc<AccountKeys>,
+    pub(crate) account_keys: Arc<AccountKeys>,
     /// Numbers of messages.
-    pub numbers: Arc<Numbers>,
+    pub(crate) numbers: Arc<Numbers>,
     /// Time.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
-    pub entropy: Arc<dyn Entropy>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     /// WhatsApp.
-    pub server: Server,
+    pub(crate) server: Server,
     /// What we say we are.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// How fast to send.
-    pub pacing: Pacing,
+    pub(crate) pacing: Pacing,
     /// How many connections are begun in a second.
-    pub connects: Rate,
+    pub(crate) connects: Rate,
     /// How many devices are logged in.
-    pub connected: AtomicUsize,
+    pub(crate) connected: AtomicUsize,
 }
 
 /// One device's place of work.
-pub struct Desk {
+pub(crate) struct Desk {
     /// Whose.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// Which.
-    pub device: DeviceId,
+    pub(crate) device: DeviceId,
     /// The right under which all is done.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The account's records.
-    pub tenant: Arc<dyn Tenant>,
+    pub(crate) tenant: Arc<dyn Tenant>,
     /// Time.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Whether the shard is ours.
-    pub ours: Ours,
+    pub(crate) ours: Ours,
     /// What all devices share.
-    pub shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Desk {
     /// Whether this host may still act for the device. To be asked right before each act.
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.ours.holds()
     }
 
@@ -96,15 +96,15 @@ impl Desk {
 
 /// How a device is reached.
 #[derive(Clone)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     /// Rung when there may be work. A flag: many rings are one.
-    pub bell: Arc<Notify>,
+    pub(crate) bell: Arc<Notify>,
     /// Says that the host leaves.
-    pub leaving: watch::Receiver<bool>,
+    pub(crate) leaving: watch::Receiver<bool>,
 }
 
 /// Drives a device until the host leaves, or the device is lost. Dropping the future closes the socket at once.
-pub async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
+pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
     let Some(device) = take_over(&desk, &mailbox).await else { return };
     let (heard_sender, heard) = mpsc::unbounded_channel();
     let driver = Driver {

@@ -21,13 +21,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a reading of the table brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turns {
+pub(crate) struct Turns {
     /// Messages that may be written now, each lane in its order; dispatched ones too.
-    pub ready: Vec<OpenMessage>,
+    pub(crate) ready: Vec<OpenMessage>,
     /// When the first of the held ones is due.
-    pub next_due: Option<Timestamp>,
+    pub(crate) next_due: Option<Timestamp>,
     /// Whether more may be ready than were read.
-    pub more: bool,
+    pub(crate) more: bool,
 }
 
 /// What is known of an answered message.

@@ -15,7 +15,7 @@ use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::DeviceChange;
 
 use super::backoff;
-pub use super::line::Turns;
+pub(crate) use super::line::Turns;
 use super::line::Line;
 
 /// After the table failed, or a message could not be written.
@@ -32,7 +32,7 @@ const LOST: &str = "connection_lost";
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub(crate) enum Input {
     /// The device as it is stored: at the start, and in answer to [`Action::ReadDevice`].
     Device(Box<Device>),
     /// The device could not be read.
@@ -104,7 +104,7 @@ pub enum Input {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Begin a connection: with the stored keys, or with new ones to be paired.
     Connect {
         /// Whether to pair.
@@ -135,11 +135,11 @@ pub enum Action {
 
 /// The moment of an input, and a throw of the dice.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub(crate) struct Now {
     /// Now.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Any number.
-    pub dice: u32,
+    pub(crate) dice: u32,
 }
 
 /// Where the connection stands.
@@ -178,7 +178,7 @@ enum Work {
 
 /// A device.
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     pacing: Pacing,
     phase: Phase,
     work: Work,
@@ -197,7 +197,7 @@ pub struct Machine {
 
 impl Machine {
     /// A device of which nothing is known yet: first [`Input::Device`] is due.
-    pub fn new(pacing: Pacing) -> Self {
+    pub(crate) fn new(pacing: Pacing) -> Self {
         Self {
             pacing,
             phase: Phase::Resting,
@@ -217,12 +217,12 @@ impl Machine {
     }
 
     /// Whether the device is logged in.
-    pub fn is_online(&self) -> bool {
+    pub(crate) fn is_online(&self) -> bool {
         matches!(self.phase, Phase::Online { .. } | Phase::Leaving(_))
     }
 
     /// Takes an input, and says what to do about it.
-    pub fn step(&mut self, input: Input, now: Now) -> Vec<Action> {
+    pub(crate) fn step(&mut self, input: Input, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.phase == Phase::Finished {
             return actions;
@@ -233,7 +233,7 @@ impl Machine {
     }
 
     /// When [`Input::Timer`] is due; perhaps already.
-    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.work == Work::Nothing;
         let of_phase = match self.phase {
             Phase::Waiting(until) | Phase::Leaving(until) => Some(until),

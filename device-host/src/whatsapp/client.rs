@@ -31,18 +31,18 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(8);
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 
 /// How to be a device.
-pub struct Identity {
+pub(crate) struct Identity {
     /// What the phone's list of linked devices shows.
-    pub name: String,
+    pub(crate) name: String,
     /// The version of the web client.
-    pub version: (u32, u32, u32),
+    pub(crate) version: (u32, u32, u32),
     /// How many one-time pre-keys to make; the library's own number when absent.
-    pub pre_keys: Option<usize>,
+    pub(crate) pre_keys: Option<usize>,
 }
 
 /// A connection could not be begun.
 #[derive(Debug, thiserror::Error)]
-pub enum BeginError {
+pub(crate) enum BeginError {
     /// The keys cannot be read: try again later.
     #[error("the client cannot be built: {0}")]
     Build(String),
@@ -54,10 +54,10 @@ pub enum BeginError {
 /// A message did not reach the socket.
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: {0}")]
-pub struct NotSent(String);
+pub(crate) struct NotSent(String);
 
 /// A connection under way or open. Dropping it closes the socket at once and forgets what is not stored.
-pub struct Connection {
+pub(crate) struct Connection {
     client: Arc<Client>,
     running: AbortHandle,
     _cut: watch::Sender<bool>,
@@ -66,7 +66,7 @@ pub struct Connection {
 
 impl Connection {
     /// Begins to connect. What happens is told to `news`; the end is always [`Notice::Ended`].
-    pub async fn begin(store: Store, server: Server, guard: Guard, identity: &Identity, pairing: bool, news: News) -> Result<Self, BeginError> {
+    pub(crate) async fn begin(store: Store, server: Server, guard: Guard, identity: &Identity, pairing: bool, news: News) -> Result<Self, BeginError> {
         let store = Arc::new(store);
         let (cut, cut_seen) = watch::channel(false);
         let listener = Listener::new(Arc::clone(&store), news.clone());
@@ -101,17 +101,17 @@ impl Connection {
     }
 
     /// Pairing is through: from now on a lost connection is told and not mended by the library.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     }
 
     /// To send with.
-    pub fn line(&self) -> Line {
+    pub(crate) fn line(&self) -> Line {
         Line { client: Arc::clone(&self.client) }
     }
 
     /// Ends the connection in order: what is under way is finished, what is to be stored is stored.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         if tokio::time::timeout(CLOSE_LIMIT, self.client.disconnect()).await.is_err() {
             tracing::debug!("a connection did not close in time and was dropped");
         }
@@ -133,13 +133,13 @@ async fn run(bot: BotHandle, news: News) {
 
 /// An open connection, as the sender sees it.
 #[derive(Clone)]
-pub struct Line {
+pub(crate) struct Line {
     client: Arc<Client>,
 }
 
 impl Line {
     /// Whether somebody at this number uses WhatsApp. Asked once per number: the answer leaves a hidden id behind.
-    pub async fn is_on_whatsapp(&self, phone: &PhoneNumber) -> Result<bool, NotSent> {
+    pub(crate) async fn is_on_whatsapp(&self, phone: &PhoneNumber) -> Result<bool, NotSent> {
         let jid = Jid::pn(phone.digits());
         if matches!(self.client.get_lid_pn_entry(&jid).await, Ok(Some(_))) {
             return Ok(true);
@@ -152,7 +152,7 @@ impl Line {
     }
 
     /// Writes a text to the socket under this id. `Ok` says only that it was written.
-    pub async fn send_text(&self, phone: &PhoneNumber, text: &str, stanza: &StanzaId) -> Result<(), NotSent> {
+    pub(crate) async fn send_text(&self, phone: &PhoneNumber, text: &str, stanza: &StanzaId) -> Result<(), NotSent> {
         let options = SendOptions::default().with_message_id(stanza.0.clone());
         let message = content::text_message(text);
         let sent = self.client.send_message_with_options(Jid::pn(phone.digits()), message, options);

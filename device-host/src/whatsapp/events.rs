@@ -20,7 +20,7 @@ use super::store::Store;
 
 /// News of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The log-in was answered, and what waited offline is in.
     Connected,
     /// This connection is over.
@@ -66,7 +66,7 @@ pub enum Notice {
 
 /// News of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// The server's answer to a message.
     Answer {
         /// Which.
@@ -85,7 +85,7 @@ pub enum Heard {
 
 /// Where news goes.
 #[derive(Debug, Clone)]
-pub struct News {
+pub(crate) struct News {
     notices: mpsc::UnboundedSender<Notice>,
     heard: mpsc::UnboundedSender<Heard>,
     frames: Arc<AtomicBool>,
@@ -93,7 +93,7 @@ pub struct News {
 
 impl News {
     /// News for these receivers; `frames` is set whenever anything comes.
-    pub fn new(notices: mpsc::UnboundedSender<Notice>, heard: mpsc::UnboundedSender<Heard>, frames: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(notices: mpsc::UnboundedSender<Notice>, heard: mpsc::UnboundedSender<Heard>, frames: Arc<AtomicBool>) -> Self {
         Self { notices, heard, frames }
     }
 
@@ -197,7 +197,7 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::StreamReplaced(_) => Notice::Replaced,
         Event::LoggedOut(out) => logged_out(out.reason),
         Event::ClientOutdated(_) => Notice::Outdated,
-        Event::TemporaryBan(ban) => Notice::Banned { reason: "banned".into() },
+        Event::TemporaryBan(_) => Notice::Banned { reason: "banned".into() },
         Event::ConnectFailure(failure) if failure.reason == ConnectFailureReason::TempBanned => {
             Notice::Banned { reason: "banned".into() }
         }

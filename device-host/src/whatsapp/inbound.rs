@@ -28,7 +28,7 @@ const MAX_NOTES: usize = 512;
 const PAUSES_MS: [u64; 6] = [50, 200, 500, 1_000, 3_000, 5_000];
 
 /// Takes in the messages of one device.
-pub struct Inbox {
+pub(crate) struct Inbox {
     tenant: Arc<dyn Tenant>,
     numbers: Arc<Numbers>,
     clock: Arc<dyn Clock>,
@@ -63,17 +63,17 @@ struct Note {
 
 impl Inbox {
     /// An inbox that stores into `tenant`.
-    pub fn new(tenant: Arc<dyn Tenant>, numbers: Arc<Numbers>, clock: Arc<dyn Clock>, account: AccountId, device: DeviceId) -> Self {
+    pub(crate) fn new(tenant: Arc<dyn Tenant>, numbers: Arc<Numbers>, clock: Arc<dyn Clock>, account: AccountId, device: DeviceId) -> Self {
         Self { tenant, numbers, clock, account, device, seen: Mutex::default() }
     }
 
     /// The device's own addresses, without which nobody can tell its own messages from others'.
-    pub fn set_own(&self, phone: Jid, lid: Option<Jid>) {
+    pub(crate) fn set_own(&self, phone: Jid, lid: Option<Jid>) {
         self.seen().own = Some(Own { phone, lid });
     }
 
     /// Notes who a message is from. Called for each stanza, before its content is decrypted.
-    pub fn note(&self, stanza: &NodeRef<'_>) {
+    pub(crate) fn note(&self, stanza: &NodeRef<'_>) {
         let Some(own) = self.seen().own.clone() else { return };
         // What cannot be parsed is not handed to the store either.
         let Ok(info) = parse_message_info(stanza, &own.phone, own.lid.as_ref()) else { return };

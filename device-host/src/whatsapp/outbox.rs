@@ -9,13 +9,13 @@ use hantar_usecases::ports::{PortError, Tenant};
 use super::content;
 
 /// A device's sent messages.
-pub struct Outbox {
+pub(crate) struct Outbox {
     /// Whose.
-    pub tenant: Arc<dyn Tenant>,
+    pub(crate) tenant: Arc<dyn Tenant>,
     /// Which device's.
-    pub device: DeviceId,
+    pub(crate) device: DeviceId,
     /// What its stanza ids are made with.
-    pub stanza_key: StanzaKey,
+    pub(crate) stanza_key: StanzaKey,
 }
 
 impl Outbox {

@@ -28,7 +28,7 @@ mod tokens;
 use tokio::sync::Mutex;
 use wacore::store::error::StoreError;
 
-pub use keys::{DeviceKeys, Fence};
+pub(crate) use keys::{DeviceKeys, Fence};
 
 use super::inbound::Inbox;
 use super::outbox::Outbox;
@@ -37,7 +37,7 @@ use super::outbox::Outbox;
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
 /// One device's storage.
-pub struct Store {
+pub(crate) struct Store {
     keys: DeviceKeys,
     inbox: Inbox,
     outbox: Outbox,
@@ -53,7 +53,7 @@ pub struct Store {
 
 impl Store {
     /// Storage under `keys`, with received messages going to `inbox` and sent ones read back from `outbox`.
-    pub fn new(keys: DeviceKeys, inbox: Inbox, outbox: Outbox) -> Self {
+    pub(crate) fn new(keys: DeviceKeys, inbox: Inbox, outbox: Outbox) -> Self {
         Self {
             keys,
             inbox,
@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// The notes about messages that are on their way in.
-    pub fn inbox(&self) -> &Inbox {
+    pub(crate) fn inbox(&self) -> &Inbox {
         &self.inbox
     }
 }

@@ -21,7 +21,7 @@ pub enum TlsError {
 }
 
 /// A client set-up that trusts the public roots and those of `extra_pem`.
-pub fn client_config(extra_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsError> {
+pub(crate) fn client_config(extra_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(pem) = extra_pem {
         let mut found = false;

@@ -33,16 +33,16 @@ const MAX_FRAME: usize = 1 << 24;
 const BUFFER: usize = 4096;
 
 /// Whether this device's shard is still ours. Asked right before each write.
-pub type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
+pub(crate) type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// A frame was not written: the shard may be somebody else's by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease does not hold: nothing was written")]
-pub struct NotOurs;
+pub(crate) struct NotOurs;
 
 /// Where WhatsApp is.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     url: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -60,7 +60,7 @@ pub enum AddressError {
 
 impl Server {
     /// The server at `url` (`ws` or `wss`).
-    pub fn new(url: &str, tls: Arc<rustls::ClientConfig>) -> Result<Self, AddressError> {
+    pub(crate) fn new(url: &str, tls: Arc<rustls::ClientConfig>) -> Result<Self, AddressError> {
         let url = Url::parse(url)?;
         if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none() {
             return Err(AddressError::Kind);
@@ -70,7 +70,7 @@ impl Server {
 }
 
 /// Opens sockets for one device.
-pub struct Sockets {
+pub(crate) struct Sockets {
     server: Server,
     guard: Guard,
     /// Closes every socket at once when its sender says so or is gone.
@@ -79,7 +79,7 @@ pub struct Sockets {
 
 impl Sockets {
     /// Sockets to `server`, written to only while `guard` says yes, and open no longer than `cut`'s sender lives.
-    pub fn new(server: Server, guard: Guard, cut: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(server: Server, guard: Guard, cut: watch::Receiver<bool>) -> Self {
         Self { server, guard, cut }
     }
 

@@ -4,9 +4,9 @@
 //! fleet: were each device to ask, thousands of equal requests would leave one address at each start.
 
 /// The version that the pinned library was made for.
-pub const PINNED: (u32, u32, u32) = (2, 3000, 1_042_742_319);
+pub(crate) const PINNED: (u32, u32, u32) = (2, 3000, 1_042_742_319);
 
 /// The version to use: the one configured, else the pinned one.
-pub fn resolve(configured: Option<(u32, u32, u32)>) -> (u32, u32, u32) {
+pub(crate) fn resolve(configured: Option<(u32, u32, u32)>) -> (u32, u32, u32) {
     configured.unwrap_or(PINNED)
 }

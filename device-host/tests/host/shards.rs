@@ -6,25 +6,38 @@ use crate::world::{ALI, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_lost_its_lease_is_followed_by_another_that_sends() {
+    tracing_subscriber::fmt().with_env_filter("hantar_device_host=debug,hantar_simulator=info").with_test_writer().init();
     let world = World::new().await;
     let cut_off = world.tables.elsewhere();
     let first = world.host_on(&cut_off).await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.link().await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.send(ALI, "from the first").await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.shown(1).await;
     // The first host reaches no table any more.
     cut_off.faults.change(|plan| plan.losses.push(Loss { calls: Calls::any(1.0), executed: false, error: LostAs::Io }));
     let second = world.host().await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.until("the second host to take over", async || (second.facts().shards == 4).then_some(())).await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     let id = world.send(ALI, "from the second").await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     assert_eq!(world.shown(2).await, ["from the first", "from the second"]);
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.message_until(id, State::Delivered).await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.until("the first host to give everything up", async || (first.facts().shards == 0 && first.facts().connected == 0).then_some(())).await;
     // It comes back, finds others at work, and is given its share.
     cut_off.faults.change(|plan| plan.losses.clear());
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.until("an even share", async || (first.facts().shards == 2 && second.facts().shards == 2).then_some(())).await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     let id = world.send(ALI, "from whoever it is").await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     world.message_until(id, State::Delivered).await;
+    eprintln!("{:?} L{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, line!());
     assert_eq!(world.shown(3).await.len(), 3);
     assert_eq!(world.stanzas_of(id).await.len(), 1);
 }

@@ -128,7 +128,7 @@ pub async fn a_job_that_is_done_is_gone_and_doing_nothing_is_fine(world: World) 
     world.queue.done(ONE, &receipts).await.unwrap();
     world.queue.done(ONE, &[]).await.unwrap();
     world.queue.send(ONE, &[], Duration::ZERO).await.unwrap();
-    (world.pass)(Duration::from_secs(3600));
+    (world.pass)(Duration::from_hours(1));
     assert!(world.queue.receive(ONE, AT_ONCE).await.unwrap().is_empty());
 }
 
@@ -143,10 +143,10 @@ pub async fn a_delayed_job_is_not_seen_before_its_time(world: World) {
 /// Long before its patience ends.
 pub async fn whoever_waits_gets_what_is_sent_meanwhile(world: World) {
     let wait = world.queue.receive(ONE, PATIENCE);
-    let sent = [device(5)];
-    let send = world.queue.send(ONE, &sent, Duration::ZERO);
-    let (received, sent) = futures::join!(wait, send);
-    sent.unwrap();
+    let jobs_to_send = [device(5)];
+    let send = world.queue.send(ONE, &jobs_to_send, Duration::ZERO);
+    let (received, answer) = futures::join!(wait, send);
+    answer.unwrap();
     assert_eq!(jobs(&received.unwrap()), [device(5)].into());
 }
 
@@ -191,7 +191,7 @@ pub async fn a_job_that_is_not_done_comes_again(world: World) {
     world.queue.send(ONE, &[device(1)], Duration::ZERO).await.unwrap();
     world.receive(ONE, 1).await;
     assert!(world.queue.receive(ONE, AT_ONCE).await.unwrap().is_empty());
-    (world.pass)(Duration::from_secs(600));
+    (world.pass)(Duration::from_mins(10));
     assert_eq!(jobs(&world.receive(ONE, 1).await), [device(1)].into());
 }
 
@@ -200,7 +200,7 @@ pub async fn a_job_received_too_often_goes_to_the_dead_letters(world: World) {
     world.queue.send(ONE, &[device(1)], Duration::ZERO).await.unwrap();
     for _ in 0..20 {
         world.receive(ONE, 1).await;
-        (world.pass)(Duration::from_secs(600));
+        (world.pass)(Duration::from_mins(10));
     }
     assert!(world.queue.receive(ONE, AT_ONCE).await.unwrap().is_empty());
     assert_eq!(world.bodies("dead").await, [r#"{"kind":"device","account":1,"device":1}"#]);

@@ -19,15 +19,15 @@ use hantar_wire::jobs::{Job as Body, Parked};
 /// How many entries SQS takes in one batch.
 const BATCH: usize = 10;
 /// The longest delay of SQS.
-const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 /// The longest long poll of SQS.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// How often a job is received before it goes to the dead letters.
 const MAX_RECEIVES: u32 = 20;
 /// For how long a received job is hidden: ten webhook calls of 15 seconds each, and some.
-const HIDDEN: Duration = Duration::from_secs(180);
+const HIDDEN: Duration = Duration::from_mins(3);
 /// How long jobs are kept: SQS's most.
-const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(336);
 /// How much of a parked thing is kept, in bytes; SQS takes 256 KiB and more.
 const MAX_PARKED: usize = 100_000;
 

@@ -58,12 +58,20 @@ impl TenantStore {
                 continue;
             }
             match self.commit(&group).await {
-                Ok(Committed::Done) => group.into_iter().for_each(|one| one.tell(Ok(Accepted::Stored))),
+                Ok(Committed::Done) => {
+                    for one in group {
+                        one.tell(Ok(Accepted::Stored));
+                    }
+                }
                 Ok(Committed::Refused(refusals)) => {
                     let (now, later) = self.settle(group, refusals).await;
                     groups.extend([later, now]);
                 }
-                Err(error) => group.into_iter().for_each(|one| one.tell(Err(again(&error)))),
+                Err(error) => {
+                    for one in group {
+                        one.tell(Err(again(&error)));
+                    }
+                }
             }
         }
     }
@@ -110,26 +118,25 @@ impl TenantStore {
     /// After a refusal: tells those whose own condition failed, and sorts the others into a group for which there is
     /// credit and the rest, which is tried after it.
     async fn settle(&self, group: Vec<Waiting>, refusals: Vec<Refusal>) -> (Vec<Waiting>, Vec<Waiting>) {
-        let mut refusals = refusals.into_iter().map(|refusal| match refusal {
-            Refusal::Condition(item) => Some(item),
-            Refusal::None => None,
-        });
-        let balance = refusals.next().flatten();
+        let mut refusals = refusals.into_iter();
+        let mut next = || refusals.next().unwrap_or(Refusal::None);
+        let balance = next();
         let count = group.len();
         let mut open = Vec::new();
         for one in group {
-            let stored = refusals.next().flatten();
-            let _entry = refusals.next();
-            let key = one.acceptance.idempotency.as_ref().and_then(|_| refusals.next().flatten());
+            let (stored, _entry) = (next(), next());
+            let key = if one.acceptance.idempotency.is_some() { next() } else { Refusal::None };
             match self.verdict(&one.acceptance, stored, key).await.transpose() {
                 Some(answer) => one.tell(answer),
                 None => open.push(one),
             }
         }
-        let Some(balance) = balance else {
+        let Refusal::Condition(balance) = balance else {
             if open.len() == count {
                 // Refused without a reason that we know: never go round in a circle.
-                open.into_iter().for_each(|one| one.tell(Err(PortError::Conflict)));
+                for one in open {
+                    one.tell(Err(PortError::Conflict));
+                }
                 return (Vec::new(), Vec::new());
             }
             return (open, Vec::new());
@@ -137,7 +144,9 @@ impl TenantStore {
         match credits::available(balance.as_ref()) {
             Ok(available) => share(open, available),
             Err(error) => {
-                open.into_iter().for_each(|one| one.tell(Err(again(&error))));
+                for one in open {
+                    one.tell(Err(again(&error)));
+                }
                 (Vec::new(), Vec::new())
             }
         }
@@ -147,17 +156,17 @@ impl TenantStore {
     async fn verdict(
         &self,
         acceptance: &Acceptance,
-        stored: Option<Option<Item>>,
-        key: Option<Option<Item>>,
+        stored: Refusal,
+        key: Refusal,
     ) -> Result<Option<Accepted>, PortError> {
-        if let Some(item) = stored {
+        if let Refusal::Condition(item) = stored {
             let same = |item: &Item| message::read(item).is_ok_and(|stored| is_repeat(&stored, &acceptance.message));
             return match item {
                 Some(item) if same(&item) => Ok(Some(Accepted::Stored)),
                 _ => Err(PortError::Corrupt(format!("message number {} is taken", acceptance.message.id))),
             };
         }
-        let (Some(Some(item)), Some(wanted)) = (key, &acceptance.idempotency) else { return Ok(None) };
+        let (Refusal::Condition(Some(item)), Some(wanted)) = (key, &acceptance.idempotency) else { return Ok(None) };
         self.replay(&item, wanted).await.map(Some)
     }
 

@@ -14,7 +14,7 @@ use crate::transaction::{Committed, Transaction};
 use crate::writing::Write;
 
 /// How long a mark is kept after it moved: a stream keeps its records for one day.
-const MARKED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const MARKED: Duration = Duration::from_hours(3 * 24);
 const INBOUND: &str = "inbound";
 
 fn name(state: State) -> String {

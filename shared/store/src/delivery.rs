@@ -17,7 +17,7 @@ use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::Write;
 
 /// How long a delivery is kept after it was due: attempts go on for three days.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(30 * 24);
 /// How often an attempt is recorded anew because the delivery was claimed meanwhile.
 const LOOKS: usize = 4;
 

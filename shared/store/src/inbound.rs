@@ -21,9 +21,9 @@ use crate::tenant::TenantStore;
 use crate::writing::{Write, Written, side_by_side};
 
 /// How long a mark is kept. WhatsApp's server drops what it could not deliver after some 30 days.
-const MARKED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const MARKED: Duration = Duration::from_hours(90 * 24);
 /// How long it is kept when somebody last wrote; asked for are the last 24 hours.
-const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 
 impl TenantStore {
     pub(crate) async fn store_received(&self, messages: &[Inbound]) -> Result<Vec<Reception>, PortError> {

@@ -23,7 +23,7 @@ const MAX_VALUE: usize = 350 * 1024;
 /// How many keys one listing answers: several times what a busy device has.
 const MAX_LISTED: usize = 200_000;
 /// How long a deletion is remembered: an owner that lost the device by then will have learned so.
-const TOMBSTONE: Duration = Duration::from_secs(24 * 60 * 60);
+const TOMBSTONE: Duration = Duration::from_hours(24);
 /// Nobody of a later epoch has touched it.
 const MINE: &str = "attribute_not_exists(pk) OR ep <= :ep";
 

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::writing::{Write, Written};
 
 /// How long an ended heartbeat can still be seen.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+const REMEMBERED: Duration = Duration::from_hours(24);
 /// How many of each are listed.
 const LISTED: usize = 100_000;
 

@@ -37,7 +37,7 @@ impl TenantStore {
         let place = Place::message(self.account, id);
         let moved = step(&place, Fact::Dispatched.moves_from(), Fact::Dispatched, at, None, ", ep = :ep");
         let seen = match self.store.write(moved.with(":ep", number(epoch.0))).await? {
-            Written::Done(item) => return changed(item),
+            Written::Done(item) => return changed(item.as_ref()),
             Written::Refused(None) => return Ok(Applied::Missing),
             Written::Refused(Some(item)) => read(&item)?,
         };
@@ -49,12 +49,12 @@ impl TenantStore {
             .with(":ep", number(epoch.0))
             .with(":s", text(State::Dispatched.word()));
         match self.store.write(restamped).await? {
-            Written::Done(item) => unchanged(item),
+            Written::Done(item) => unchanged(item.as_ref()),
             Written::Refused(None) => Ok(Applied::Missing),
             Written::Refused(Some(item)) => {
                 let seen = read(&item)?;
                 // Dispatched by a later owner: whoever asks has lost the device and must not write to a socket.
-                if seen.state == State::Dispatched { Err(PortError::Conflict) } else { unchanged(Some(item)) }
+                if seen.state == State::Dispatched { Err(PortError::Conflict) } else { unchanged(Some(&item)) }
             }
         }
     }
@@ -69,7 +69,7 @@ impl TenantStore {
         let place = Place::message(self.account, id);
         let held = step(&place, Fact::Held.moves_from(), Fact::Held, at, Some(code), ", hu = :hu");
         match self.store.write(held.with(":hu", time(until))).await? {
-            Written::Done(item) => return changed(item),
+            Written::Done(item) => return changed(item.as_ref()),
             Written::Refused(None) => return Ok(Applied::Missing),
             Written::Refused(Some(item)) => {
                 let seen = read(&item)?;
@@ -85,7 +85,7 @@ impl TenantStore {
             .with(":s", text(State::Held.word()));
         match self.store.write(extended).await? {
             Written::Refused(None) => Ok(Applied::Missing),
-            Written::Done(item) | Written::Refused(item) => unchanged(item),
+            Written::Done(item) | Written::Refused(item) => unchanged(item.as_ref()),
         }
     }
 
@@ -101,7 +101,7 @@ impl TenantStore {
         let place = Place::message(self.account, id);
         match self.store.write(step(&place, fact.moves_from(), fact, at, None, "")).await? {
             Written::Done(item) => {
-                let applied = changed(item)?;
+                let applied = changed(item.as_ref())?;
                 if let Applied::Moved(message) = &applied {
                     self.left_line(message).await;
                 }
@@ -164,11 +164,11 @@ pub(crate) fn stepped(mut message: Message, fact: Fact, at: Timestamp, code: Opt
     message
 }
 
-fn changed(item: Option<Item>) -> Result<Applied, PortError> {
-    item.as_ref().map(read).transpose().map(|message| message.map_or(Applied::Missing, |m| Applied::Moved(Box::new(m))))
+fn changed(item: Option<&Item>) -> Result<Applied, PortError> {
+    item.map(read).transpose().map(|message| message.map_or(Applied::Missing, |m| Applied::Moved(Box::new(m))))
 }
 
-fn unchanged(item: Option<Item>) -> Result<Applied, PortError> {
-    let message = item.as_ref().map(read).transpose()?;
+fn unchanged(item: Option<&Item>) -> Result<Applied, PortError> {
+    let message = item.map(read).transpose()?;
     Ok(message.map_or(Applied::Missing, |message| Applied::Unchanged(Box::new(message))))
 }

@@ -2,19 +2,21 @@
 //!
 //! Runs for every device about once a minute. Doing it twice, or at two places at once, changes nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use hantar_domain::credits::refund_due;
-use hantar_domain::ids::DeviceId;
+use hantar_domain::ids::{DeviceId, MessageId};
 use hantar_domain::message::{ACK_PATIENCE, Fact, Message, State, Turn};
 use hantar_domain::time::Timestamp;
 
-use crate::ports::{Clock, PortError, Tenant};
+use crate::ports::{Applied, Clock, PortError, Tenant};
 
 /// A queued message older than this was perhaps missed: the doorbell may be lost.
 const MISSED_AFTER: Duration = Duration::from_mins(1);
-/// How much of a device's line one sweep looks at.
-const LOOKED_AT: usize = 500;
+/// How much of a device's line one sweep looks at: as much as its host does. Scheduled messages stand in the line, and
+/// must not hide those behind them.
+const LOOKED_AT: usize = 4096;
 
 /// What a sweep found to do elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,18 +55,28 @@ pub async fn sweep_device(tenant: &dyn Tenant, clock: &dyn Clock, device: Device
     let mut swept = Swept::default();
     let turns = tenant.open_turns(device, LOOKED_AT).await?;
     let ids: Vec<_> = turns.iter().map(|turn| turn.message).collect();
-    let messages = if ids.is_empty() { vec![] } else { tenant.messages(&ids).await? };
+    let messages: HashMap<_, _> = read(tenant, &ids).await?.into_iter().map(|message| (message.id, message)).collect();
     let now = clock.now();
     for turn in turns {
-        sweep_turn(tenant, device, turn, messages.iter().find(|message| message.id == turn.message), now, &mut swept).await?;
+        sweep_turn(tenant, device, turn, messages.get(&turn.message), now, &mut swept).await?;
     }
-    for id in tenant.unknown_messages(device, LOOKED_AT).await? {
-        let due = tenant.message(id).await?.is_some_and(|message| refund_due(&message, now).is_some());
-        if due && tenant.refund_unknown(id, now).await? {
+    let unknown = tenant.unknown_messages(device, LOOKED_AT).await?;
+    for message in read(tenant, &unknown).await? {
+        if waited_enough(&message, now) && tenant.refund_unknown(message.id, now).await? {
             swept.refunded += 1;
         }
     }
     Ok(swept)
+}
+
+async fn read(tenant: &dyn Tenant, ids: &[MessageId]) -> Result<Vec<Message>, PortError> {
+    if ids.is_empty() { Ok(vec![]) } else { tenant.messages(ids).await }
+}
+
+/// Whether an entry among the unknown ones is to go: its message waited for a day, or its entry is stale. A refund that
+/// is not due clears the entry away, too.
+fn waited_enough(message: &Message, now: Timestamp) -> bool {
+    message.state != State::Unknown || message.refunded || refund_due(message, now).is_some()
 }
 
 async fn sweep_turn(tenant: &dyn Tenant, device: DeviceId, turn: Turn, message: Option<&Message>, now: Timestamp, swept: &mut Swept) -> Result<(), PortError> {
@@ -73,8 +85,9 @@ async fn sweep_turn(tenant: &dyn Tenant, device: DeviceId, turn: Turn, message: 
         Finding::Ring => swept.ring = true,
         Finding::Stale => tenant.forget_turn(device, turn).await?,
         Finding::Silent => {
-            tenant.record(turn.message, Fact::Silence, now).await?;
-            swept.silent += 1;
+            // Another sweep may have been faster, or the answer has come just now.
+            let applied = tenant.record(turn.message, Fact::Silence, now).await?;
+            swept.silent += usize::from(matches!(applied, Applied::Moved(_)));
         }
     }
     Ok(())

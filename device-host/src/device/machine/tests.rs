@@ -348,8 +348,7 @@ fn an_answer_that_never_comes_makes_room_after_a_minute_and_is_not_asked_for_aga
     }
     assert_eq!(written(&bench.wait()), Some(17));
     bench.give(Input::Written(MessageId(17)));
-    bench.give(Input::Wake);
-    let actions = bench.pass(1);
+    let actions = bench.give(Input::Wake);
     let Some(Action::ReadTurns { leave_out, .. }) = actions.first() else { panic!("{actions:?}") };
     assert_eq!(leave_out.len(), 17, "the sweep calls them unknown; this connection does not repeat them");
 }
@@ -372,9 +371,7 @@ fn an_answered_message_is_not_written_again_although_the_table_does_not_know_yet
     let mut bench = Bench::online();
     bench.read(vec![queued(Lane::Single, 1)]);
     bench.give(Input::Written(MessageId(1)));
-    bench.give(Input::Wake);
-    let reading = bench.pass(1);
-    assert!(reads_turns(&reading));
+    assert!(reads_turns(&bench.give(Input::Wake)));
     // While the table is being read, the answer comes and is recorded; the reading saw the state of before.
     bench.give(Input::Answered(MessageId(1)));
     bench.give(Input::Recorded(MessageId(1)));

@@ -14,7 +14,7 @@ use super::Result;
 
 /// Says once and for all that another host has the device.
 #[derive(Debug, Clone)]
-pub struct Fence(watch::Sender<bool>);
+pub(crate) struct Fence(watch::Sender<bool>);
 
 impl Default for Fence {
     fn default() -> Self {
@@ -24,17 +24,17 @@ impl Default for Fence {
 
 impl Fence {
     /// From now on nothing may be written, neither keys nor to the socket.
-    pub fn trip(&self) {
+    pub(crate) fn trip(&self) {
         self.0.send_replace(true);
     }
 
     /// Whether that was said.
-    pub fn is_tripped(&self) -> bool {
+    pub(crate) fn is_tripped(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Comes back when it is said.
-    pub async fn tripped(&self) {
+    pub(crate) async fn tripped(&self) {
         let mut watched = self.0.subscribe();
         // The sender lives in `self`.
         let _ = watched.wait_for(|tripped| *tripped).await;
@@ -42,19 +42,19 @@ impl Fence {
 }
 
 /// The keys of one device under one epoch.
-pub struct DeviceKeys {
+pub(crate) struct DeviceKeys {
     /// The table.
-    pub table: Arc<dyn KeyTable>,
+    pub(crate) table: Arc<dyn KeyTable>,
     /// Whose.
-    pub device: DeviceId,
+    pub(crate) device: DeviceId,
     /// Under which right.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// What they are sealed with.
-    pub key: DataKey,
+    pub(crate) key: DataKey,
     /// For nonces.
-    pub entropy: Arc<dyn Entropy>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     /// Tripped when the table says that another host was here.
-    pub fence: Fence,
+    pub(crate) fence: Fence,
 }
 
 impl DeviceKeys {

@@ -52,7 +52,7 @@ pub async fn a_delivery_is_due_until_it_is_made(world: World) {
     assert_eq!(read().await.unwrap().as_ref(), Some(&expected));
 
     let failed = attempt(home.now(), None);
-    let next = home.now() + Duration::from_secs(300);
+    let next = home.now() + Duration::from_mins(5);
     assert!(home.tenant.record_attempt(&expected, 0, &failed, DeliveryState::Pending, next).await.unwrap());
     assert!(!is_due(&world, &home, &expected).await);
     world.clock.pass(Duration::from_secs(301));
@@ -101,10 +101,10 @@ pub async fn an_attempt_is_recorded_although_the_delivery_was_claimed_since_it_w
     let home = world.home(0).await;
     let one = delivery(&home, "1");
     home.tenant.add_delivery(&one).await.unwrap();
-    assert!(home.tenant.claim_delivery(&one, home.now() + Duration::from_secs(60)).await.unwrap());
+    assert!(home.tenant.claim_delivery(&one, home.now() + Duration::from_mins(1)).await.unwrap());
     let made = attempt(home.now(), Some(200));
     assert!(home.tenant.record_attempt(&one, 0, &made, DeliveryState::Delivered, home.now()).await.unwrap());
-    world.clock.pass(Duration::from_secs(120));
+    world.clock.pass(Duration::from_mins(2));
     assert!(!is_due(&world, &home, &one).await);
     assert!(!home.tenant.claim_delivery(&one, home.now()).await.unwrap(), "what is delivered is not claimed");
 }

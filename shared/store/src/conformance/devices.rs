@@ -66,7 +66,7 @@ pub async fn pairing_is_wanted_shown_and_over_once_linked(world: World) {
         let device = home.device;
         async move { tenant.change_device(device, &change, epoch).await.unwrap().unwrap() }
     };
-    let until = home.now() + Duration::from_secs(180);
+    let until = home.now() + Duration::from_mins(3);
     assert_eq!(change(DeviceChange::PairingWanted(until), None).await.pairing_wanted_until, Some(until));
     let code = PairingCode { text: "2@abc".into(), expires_at: until };
     let shown = change(DeviceChange::PairingCode(Some(code.clone())), Some(Epoch(1))).await;

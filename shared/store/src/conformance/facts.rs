@@ -26,7 +26,7 @@ const FACTS: [Fact; 10] = [
 pub(super) async fn tell(home: &Home, id: MessageId, fact: Fact) -> bool {
     let (tenant, at) = (&home.tenant, home.now());
     let applied = match fact {
-        Fact::Held | Fact::Due => tenant.hold(id, at + Duration::from_secs(60), "paced", at).await,
+        Fact::Held | Fact::Due => tenant.hold(id, at + Duration::from_mins(1), "paced", at).await,
         Fact::Dispatched => tenant.dispatch(id, Epoch(1), at).await,
         Fact::Nacked | Fact::Refused => tenant.refuse(id, &Refusal { fact, code: "why".into() }, at).await,
         Fact::Cancelled => {

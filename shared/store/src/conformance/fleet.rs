@@ -91,7 +91,7 @@ pub async fn a_token_is_found_by_its_hash(world: World) {
 }
 
 fn session(world: &World, home: &super::Home) -> WebSession {
-    let expires_at = world.clock.now() + Duration::from_secs(600);
+    let expires_at = world.clock.now() + Duration::from_mins(10);
     WebSession { account: home.account, user: home.founding.owner.id, expires_at }
 }
 
@@ -100,8 +100,8 @@ pub async fn a_sign_in_secret_is_used_once(world: World) {
     let home = world.home(0).await;
     let (hash, session) = (hash(&world, 1), session(&world, &home));
     world.fleet.put_sign_in(&hash, &session).await.unwrap();
-    let takes = join_all((0..8).map(|_| world.fleet.take_sign_in(&hash))).await;
-    let taken: Vec<_> = takes.into_iter().filter_map(Result::unwrap).collect();
+    let answers = join_all((0..8).map(|_| world.fleet.take_sign_in(&hash))).await;
+    let taken: Vec<_> = answers.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(taken, [session]);
     assert_eq!(world.fleet.web_session(&hash).await.unwrap(), None, "it is no session");
 }

@@ -77,7 +77,7 @@ pub async fn hundreds_at_once_are_all_stored(world: World) {
 pub async fn it_is_known_who_wrote_last_and_when(world: World) {
     let home = world.home(0).await;
     let phone = PhoneNumber::from_e164("60123456789").unwrap();
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let before = home.now();
     let wrote = |since| home.tenant.wrote_since(home.device, &phone, since);
     assert!(!wrote(before).await.unwrap());

@@ -6,7 +6,7 @@
     clippy::missing_panics_doc,
     reason = "these are tests: a broken promise panics"
 )]
-#![expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "small numbers of test cases")]
+#![expect(clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;
 pub mod deliveries;

@@ -197,7 +197,7 @@ impl Home {
 
     /// An idempotency key, valid for a day.
     pub fn key(&self, key: u8, request: u8) -> Idempotency {
-        let expires_at = self.now() + Duration::from_secs(24 * 60 * 60);
+        let expires_at = self.now() + Duration::from_hours(24);
         Idempotency { key: [key; 32], request: [request; 32], expires_at }
     }
 

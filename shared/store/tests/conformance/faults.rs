@@ -20,10 +20,8 @@ async fn faulty_world() -> (FaultyClient, World) {
 
 /// The SDK tries three times; the store goes on after that.
 fn lose(faulty: &FaultyClient, operation: &str, calls: u32, executed: bool) {
-    for error in [LostAs::Io, LostAs::Timeout] {
-        let calls = Calls::next(operation, if error == LostAs::Io { calls } else { 0 });
-        faulty.change(|plan| plan.losses.push(Loss { calls, executed, error }));
-    }
+    let loss = Loss { calls: Calls::next(operation, calls), executed, error: LostAs::Io };
+    faulty.change(|plan| plan.losses.push(loss));
 }
 
 #[tokio::test]
@@ -152,7 +150,7 @@ async fn sixty_four_clients_of_one_account_accept_a_hundred_a_second_under_the_c
     let home = Arc::new(world.home(1_000_000).await);
     let start = Instant::now();
     let (stored, failed) = hammer(&home, Duration::from_secs(3)).await;
-    let rate = stored as f64 / start.elapsed().as_secs_f64();
+    let rate = f64::from(u32::try_from(stored).unwrap()) / start.elapsed().as_secs_f64();
     println!("{rate:.0} accepts/s, {failed} of {} failed", stored + failed);
     assert!(rate >= 100.0, "{rate:.0} accepts/s");
     assert!(failed * 100 < stored, "{failed} failed, {stored} stored");

@@ -1,10 +1,11 @@
 //! The conformance suite on the embedded engine, on an emulator, and under injected faults.
 //!
 //! The emulator is named by `HANTAR_EMULATOR_URL`; with `HANTAR_REQUIRE_EMULATOR=1` its absence is a failure.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 mod faults;
 mod meter;
+mod streaming;
 mod support;
 
 use hantar_store::store_cases;

@@ -42,9 +42,9 @@ async fn the_way_of_a_message_takes_few_write_units() {
     let device = home.device;
     let engine = units(&faulty, "three keys of the session", keys.put_all(device, Epoch(1), &session)).await;
     assert!(accept <= 6.0 && with_key <= 8.0);
-    let road = accept + dispatch + ack + delivered + read + engine;
-    println!("{road:>5} write units from accept to read");
-    assert!(road <= 16.0, "{road}");
+    let whole = accept + dispatch + ack + delivered + read + engine;
+    println!("{whole:>5} write units from accept to read");
+    assert!(whole <= 16.0, "{whole}");
 
     let other = keyed.message.id;
     units(&faulty, "hold", tenant.hold(other, home.now(), "paced", home.now())).await;
