@@ -6,7 +6,7 @@ use hantar_domain::credits::Balance;
 use hantar_domain::message::{Direction, Message, State};
 use hantar_usecases::ports::{MessageFilter, StateCounts};
 
-use crate::world::Home;
+use crate::home::Home;
 
 impl Home {
     /// All messages, newest first.

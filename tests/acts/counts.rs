@@ -6,7 +6,8 @@ use hantar_platform::faults::{Calls, Loss, LostAs};
 use hantar_usecases::cancel_message::cancel_message;
 use hantar_usecases::receive_messages::receive_messages;
 
-use crate::world::{Home, World, incoming};
+use crate::home::{Home, incoming};
+use crate::world::World;
 
 /// One thing that happens to an account.
 async fn happen(home: &Home, dice: &mut fastrand::Rng, ids: &mut Vec<MessageId>) {

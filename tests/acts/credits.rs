@@ -12,7 +12,8 @@ use hantar_usecases::record_ack::record_ack;
 use hantar_usecases::send_message::{Draft, SendError};
 use tokio::sync::Barrier;
 
-use crate::world::{Home, World, draft, keyed};
+use crate::home::{Home, draft, keyed};
+use crate::world::World;
 
 /// 64 clients on one account, in this many processes; accepted and failed sends.
 async fn crowd(world: &World, home: &Home, processes: usize) -> (i64, i64) {
@@ -88,7 +89,12 @@ async fn a_refusal_by_the_server_fails_the_message_with_its_code_and_pays_it_bac
 }
 
 /// Anything that can happen to an account; an error says that it may or may not have happened.
-async fn happen(world: &World, home: &Home, dice: &mut fastrand::Rng, ids: &mut Vec<MessageId>) -> Result<(), PortError> {
+async fn happen(
+    world: &World,
+    home: &Home,
+    dice: &mut fastrand::Rng,
+    ids: &mut Vec<MessageId>,
+) -> Result<(), PortError> {
     let (tenant, clock) = (home.tenant(), &world.clock);
     let id = ids.get(dice.usize(..ids.len().max(1))).copied();
     let answers = [Fact::Acknowledged, Fact::Delivered, Fact::Read, Fact::Played];
@@ -109,7 +115,7 @@ async fn happen(world: &World, home: &Home, dice: &mut fastrand::Rng, ids: &mut 
             let refusal = Refusal { fact: Fact::Refused, code: "suppressed".into() };
             tenant.refuse(id, &refusal, clock.now()).await?;
         }
-        (14, Some(id)) => drop(tenant.hold(id, clock.now() + Duration::from_secs(60), "paced", clock.now()).await?),
+        (14, Some(id)) => drop(tenant.hold(id, clock.now() + Duration::from_mins(1), "paced", clock.now()).await?),
         (15, Some(id)) => drop(tenant.record(id, Fact::Silence, clock.now()).await?),
         (16, Some(id)) => drop(cancel_message(tenant.as_ref(), clock, id, None).await?),
         (17, Some(_)) => drop(home.process.try_sweep_at(clock.now()).await?),

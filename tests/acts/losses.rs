@@ -13,7 +13,8 @@ use hantar_usecases::ports::{Cancelled, Clock as _};
 use hantar_usecases::record_ack::record_ack;
 use hantar_usecases::send_message::SendError;
 
-use crate::world::{Home, World, draft, keyed};
+use crate::home::{Home, draft, keyed};
+use crate::world::World;
 
 fn lose(world: &World, operation: Option<&str>, when: When, executed: bool, error: LostAs) {
     let calls = Calls { operation: operation.map(str::to_owned), containing: None, when };
@@ -45,7 +46,11 @@ async fn a_transaction_that_is_lost_any_number_of_times_charges_once() {
                 let again = home.try_send(keyed("hello", "k1")).await.unwrap();
                 assert_eq!(again.id, message.id, "executed {executed}, {count} times");
                 let balance = home.audit().await;
-                assert_eq!((balance.available, home.messages().await.len()), (9, 1), "executed {executed}, {count} times");
+                assert_eq!(
+                    (balance.available, home.messages().await.len()),
+                    (9, 1),
+                    "executed {executed}, {count} times"
+                );
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Business acts and jobs on the real store, queues and egress, over the engines that `hantar up` embeds: no host, no
 //! HTTP, a clock that is moved by hand, and faults where they can be had.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod books;
 mod counts;
 mod credits;
 mod delivery;
 mod endpoint;
+mod home;
 mod losses;
 mod message;
 mod numbers;

@@ -11,13 +11,16 @@ use hantar_usecases::ports::{Applied, Cancelled, Clock as _};
 use hantar_usecases::receive_messages::receive_messages;
 use hantar_usecases::send_message::{Draft, FieldProblem, MAX_LABEL_CHARS, Problem, SendError, problems};
 
-use crate::world::{Home, World, draft, incoming, keyed};
+use crate::home::{Home, draft, incoming, keyed};
+use crate::world::World;
 
 const DAY: Duration = Duration::from_hours(24);
 
 fn invalid(error: SendError) -> Vec<(&'static str, Problem)> {
     match error {
-        SendError::Invalid(found) => found.into_iter().map(|FieldProblem { field, problem }| (field, problem)).collect(),
+        SendError::Invalid(found) => {
+            found.into_iter().map(|FieldProblem { field, problem }| (field, problem)).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -67,13 +70,20 @@ async fn each_field_is_judged_by_its_own_rule() {
         (Draft { phone: "+14155552671".into(), ..draft("a") }, "phone", foreign),
         (draft(""), "body", Problem::Required),
         (draft(&"é".repeat(MAX_BODY_CHARS + 1)), "body", Problem::TooLong(MAX_BODY_CHARS)),
-        (Draft { name: Some("n".repeat(255)), ..draft(&"{{name}}".repeat(17)) }, "body", Problem::TooLong(MAX_BODY_CHARS)),
+        (
+            Draft { name: Some("n".repeat(255)), ..draft(&"{{name}}".repeat(17)) },
+            "body",
+            Problem::TooLong(MAX_BODY_CHARS),
+        ),
         (Draft { name: Some(" ".into()), ..draft("{{name}}") }, "body", Problem::Required),
     ];
     for (wrong, field, problem) in cases {
         assert_eq!(invalid(home.try_send(wrong).await.unwrap_err()), [(field, problem)]);
     }
-    let longest = Draft { name: Some("n".repeat(255)), external_id: Some("e".repeat(255)), ..draft(&"é".repeat(MAX_BODY_CHARS)) };
+    let longest =
+        Draft {
+            name: Some("n".repeat(255)), external_id: Some("e".repeat(255)), ..draft(&"é".repeat(MAX_BODY_CHARS))
+        };
     home.try_send(longest).await.unwrap();
     assert_eq!(home.audit().await.charged, 1);
 }
@@ -82,7 +92,11 @@ async fn each_field_is_judged_by_its_own_rule() {
 async fn an_accepted_message_is_stored_charged_and_in_its_devices_line_when_it_is_answered() {
     let world = World::new(703).await;
     let home = world.home(10).await;
-    let sent = Draft { phone: "012-345 6789".into(), name: Some("Siti Aminah".into()), ..draft("Hi {{first_name}}, {{shop}}") };
+    let sent = Draft {
+        phone: "012-345 6789".into(),
+        name: Some("Siti Aminah".into()),
+        ..draft("Hi {{first_name}}, {{shop}}")
+    };
     let sent = Draft { attributes: vec![("shop".into(), "Kedai".into())], external_id: Some("order-7".into()), ..sent };
     let message = home.try_send(sent).await.unwrap();
     assert_eq!(message, home.message(message.id).await);
@@ -103,7 +117,9 @@ async fn the_lane_follows_from_who_wrote_last_and_lines_keep_the_order_of_accept
     let single = home.send("first").await;
     let (tenant, process) = (home.tenant(), &home.process);
     let hello = vec![incoming("IN1", "hello")];
-    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, hello).await.unwrap();
+    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, hello)
+        .await
+        .unwrap();
     let replies = [home.send("answer").await, home.send("and another").await];
     assert_eq!((campaign.lane, single.lane, replies[0].lane), (Lane::Campaign, Lane::Single, Lane::Reply));
     world.clock.advance(DAY + Duration::from_secs(1));
@@ -306,12 +322,16 @@ async fn a_received_message_is_stored_once_costs_nothing_and_is_not_another_chat
     for batch in [vec!["A", "B", "A"], vec!["B", "C"], vec!["C"]] {
         let (tenant, process) = (home.tenant(), world.process());
         let batch = batch.into_iter().map(|stanza| incoming(stanza, "hi")).collect();
-        receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, batch).await.unwrap();
+        receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, batch)
+            .await
+            .unwrap();
     }
     let mut elsewhere = incoming("A", "the same id in a group");
     elsewhere.chat = "123@g.us".into();
     let (tenant, process) = (home.tenant(), &home.process);
-    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, vec![elsewhere]).await.unwrap();
+    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, vec![elsewhere])
+        .await
+        .unwrap();
     assert_eq!(home.messages().await.len(), 4);
     assert_eq!(home.audit().await.charged, 0);
 }

@@ -34,7 +34,7 @@ async fn two_processes_never_draw_the_same_number_however_many_draw_at_once() {
         all.extend(drawer.await.unwrap());
     }
     assert_eq!(all.len(), 2 * 16 * 30);
-    assert_eq!(BTreeSet::from_iter(all.iter()).len(), all.len());
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     assert!(all.iter().all(|number| *number >= 1));
 }
 
@@ -57,7 +57,9 @@ async fn alone_numbers_rise_and_a_restart_leaves_a_gap_and_no_repeat() {
 async fn sequences_and_accounts_do_not_share_numbers() {
     let world = World::new(403).await;
     let numbers = Numbers::new(world.process().fleet, 10);
-    for sequence in [Sequence::Messages(AccountId(1)), Sequence::Messages(AccountId(2)), Sequence::Endpoints(AccountId(1))] {
+    for sequence in
+        [Sequence::Messages(AccountId(1)), Sequence::Messages(AccountId(2)), Sequence::Endpoints(AccountId(1))]
+    {
         assert_eq!(numbers.next(sequence).await.unwrap(), 1, "{sequence:?}");
     }
 }

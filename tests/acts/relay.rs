@@ -17,7 +17,8 @@ use hantar_usecases::receive_messages::receive_messages;
 use hantar_usecases::send_message::Draft;
 use serde_json::Value;
 
-use crate::world::{Home, World, draft, incoming};
+use crate::home::{Home, draft, incoming};
+use crate::world::World;
 
 /// An address that nobody needs to answer at: relaying calls nobody.
 const URL: &str = "http://127.0.0.1:9/webhook";
@@ -37,7 +38,9 @@ async fn road(home: &Home) -> u64 {
 async fn receive(home: &Home, stanza: &str) {
     let (tenant, process) = (home.tenant(), &home.process);
     let incoming = vec![incoming(stanza, "hi")];
-    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, incoming).await.unwrap();
+    receive_messages(tenant.as_ref(), &process.numbers, &process.clock, home.account, home.device, incoming)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,7 +293,7 @@ async fn two_relays_on_one_stream_do_not_count_anything_twice() {
     };
     let readings: Vec<_> = relays.into_iter().map(|relay| read(relay, records.clone())).collect();
     for reading in readings {
-        tokio::time::timeout(Duration::from_secs(60), reading).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_mins(1), reading).await.unwrap().unwrap();
     }
     assert_eq!(home.tenant().state_counts().await.unwrap(), home.true_counts().await);
 }

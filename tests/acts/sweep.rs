@@ -6,11 +6,12 @@ use hantar_domain::message::{Fact, State};
 use hantar_domain::time::Timestamp;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
 use hantar_usecases::found_account::add_device;
-use hantar_usecases::sweep_device::Swept;
 use hantar_usecases::ports::Clock as _;
 use hantar_usecases::send_message::Draft;
+use hantar_usecases::sweep_device::Swept;
 
-use crate::world::{World, draft, moved};
+use crate::home::{draft, moved};
+use crate::world::World;
 
 /// The shortest span of time.
 const TICK: Duration = Duration::from_micros(1);
@@ -67,7 +68,8 @@ async fn a_device_with_nothing_to_do_is_left_in_peace() {
 async fn each_device_is_rung_once_however_many_of_its_messages_were_missed() {
     let world = World::new(504).await;
     let home = world.home(10).await;
-    let second = add_device(&home.process.founders(), home.tenant().as_ref(), home.account, "Two".into()).await.unwrap();
+    let second =
+        add_device(&home.process.founders(), home.tenant().as_ref(), home.account, "Two".into()).await.unwrap();
     for device in [None, Some(second.id), None, Some(second.id)] {
         home.try_send(Draft { device, ..draft("missed") }).await.unwrap();
     }

@@ -10,7 +10,8 @@ use hantar_usecases::ports::{Applied, Clock as _};
 use hantar_usecases::record_ack::record_ack;
 use hantar_usecases::record_receipt::{Receipt, record_receipt};
 
-use crate::world::{Home, World, moved, unchanged};
+use crate::home::{Home, moved, unchanged};
+use crate::world::World;
 
 const TICK: Duration = Duration::from_micros(1);
 
@@ -81,7 +82,11 @@ async fn a_late_acknowledgement_repairs_the_state_and_charges_nothing() {
     let sent = moved(ack(&home, unknown.id, None).await);
     assert_eq!((sent.state, sent.refunded), (State::Sent, false));
     assert_eq!(home.audit().await, before);
-    assert_eq!(home.process.sweep_at(unknown.updated_at + 2 * UNKNOWN_PATIENCE).await.refunded, 0, "what was sent is paid");
+    assert_eq!(
+        home.process.sweep_at(unknown.updated_at + 2 * UNKNOWN_PATIENCE).await.refunded,
+        0,
+        "what was sent is paid"
+    );
     assert_eq!(home.audit().await, before);
     assert_eq!(unchanged(ack(&home, unknown.id, None).await).state, State::Sent);
 }

@@ -1,15 +1,13 @@
-//! What the tests run in: one pair of engines, as many "processes" on them as a test wants, and an account to act for.
+//! What the tests run in: one pair of engines, and as many "processes" on them as a test wants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, Shard};
-use hantar_domain::message::{Fact, Message};
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
-use hantar_domain::webhook::{Endpoint, EventId, SigningSecret};
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::{Record, Relay};
 use hantar_jobs::sweep::Sweeper;
@@ -26,21 +24,18 @@ use hantar_store::{Store, Surroundings, TableNames};
 use hantar_testkit::clock::{FrozenClock, SeededEntropy};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::{Founders, NewAccount, found_account};
-use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Applied, Clock, Delivery, Fleet, Job, JobQueue, KeyWrap, PortError, Queue, Tenant, Tenants};
-use hantar_usecases::receive_messages::Incoming;
-use hantar_usecases::send_message::{Draft, SendError, send_message};
+use hantar_usecases::ports::{Clock, Fleet, Job, JobQueue, KeyWrap, PortError, Queue, Tenants};
 use hantar_usecases::sweep_device::Swept;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::home::Home;
 
 /// How many shards the tests settle on.
 pub(crate) const SHARDS: u16 = 4;
 /// What a test's subscribers need: they listen on the loopback.
 pub(crate) const LOOPBACK: &str = "127.0.0.0/8";
-/// Whom the tests write to.
-pub(crate) const ALI: &str = "+60123456789";
 /// The table that has the stream.
 const BUSINESS: &str = "acts-business";
 
@@ -66,14 +61,6 @@ pub(crate) struct Process {
     pub(crate) wrap: Arc<dyn KeyWrap>,
     pub(crate) clock: FrozenClock,
     pub(crate) entropy: SeededEntropy,
-}
-
-/// An account with one device, as one process sees it.
-#[derive(Clone)]
-pub(crate) struct Home {
-    pub(crate) process: Process,
-    pub(crate) account: AccountId,
-    pub(crate) device: DeviceId,
 }
 
 /// A clock that always says the same: for rules that hold from one exact moment on.
@@ -114,11 +101,8 @@ impl World {
         let tables = Connector::InProcess(self.faults.http_client());
         let queues = Connector::InProcess(self.queues.http_client());
         let entropy = Arc::new(self.entropy.clone());
-        let around = Surroundings {
-            clock: Arc::new(self.clock.clone()),
-            entropy: entropy.clone(),
-            sleep: Arc::new(TokioSleep),
-        };
+        let around =
+            Surroundings { clock: Arc::new(self.clock.clone()), entropy: entropy.clone(), sleep: Arc::new(TokioSleep) };
         let dynamodb = dynamodb(&endpoint, tables, tokio_sleep(), time.clone());
         let store = Store::new(dynamodb, TableNames::with_prefix("acts"), around);
         let queue = SqsQueues::new(sqs(&endpoint, queues, tokio_sleep(), time), "acts".into());
@@ -316,117 +300,5 @@ impl Process {
             Job::Device { .. } => panic!("{job:?} in the queue of deliveries"),
         })
         .collect()
-    }
-}
-
-impl Home {
-    pub(crate) fn tenant(&self) -> Arc<dyn Tenant> {
-        self.process.tenants.for_account(self.account)
-    }
-
-    /// The same account in another process.
-    pub(crate) fn seen_by(&self, process: Process) -> Self {
-        Self { process, account: self.account, device: self.device }
-    }
-
-    pub(crate) async fn try_send(&self, draft: Draft) -> Result<Message, SendError> {
-        let Process { numbers, clock, .. } = &self.process;
-        send_message(self.tenant().as_ref(), numbers, clock, self.account, draft).await
-    }
-
-    pub(crate) async fn send(&self, text: &str) -> Message {
-        self.try_send(draft(text)).await.unwrap()
-    }
-
-    pub(crate) async fn message(&self, id: MessageId) -> Message {
-        self.tenant().message(id).await.unwrap().unwrap()
-    }
-
-    /// Takes a message to the wire.
-    pub(crate) async fn dispatch(&self, id: MessageId) -> Applied {
-        self.tenant().dispatch(id, Epoch(1), self.process.clock.now()).await.unwrap()
-    }
-
-    pub(crate) async fn learn(&self, id: MessageId, fact: Fact) -> Applied {
-        self.tenant().record(id, fact, self.process.clock.now()).await.unwrap()
-    }
-
-    /// A message that was called `unknown`.
-    pub(crate) async fn unknown_message(&self, text: &str) -> Message {
-        let id = self.send(text).await.id;
-        self.dispatch(id).await;
-        match self.learn(id, Fact::Silence).await {
-            Applied::Moved(message) => *message,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A subscriber's endpoint with its secret.
-    pub(crate) async fn try_subscribe(&self, url: &str, events: &[&str]) -> Result<(Endpoint, SigningSecret), EndpointError> {
-        self.subscribe_listed(url, events, LOOPBACK).await
-    }
-
-    /// The same, where the operator has listed these networks.
-    pub(crate) async fn subscribe_listed(
-        &self,
-        url: &str,
-        events: &[&str],
-        listed: &str,
-    ) -> Result<(Endpoint, SigningSecret), EndpointError> {
-        let tenant = self.tenant();
-        let Process { numbers, keys, entropy, clock, .. } = &self.process;
-        let allowed = listed.parse().unwrap();
-        let with = EndpointParts { tenant: tenant.as_ref(), numbers, keys, entropy, clock, allowed: &allowed };
-        let events = events.iter().map(|event| (*event).to_owned()).collect();
-        create_endpoint(&with, self.account, NewEndpoint { url: url.into(), events, idempotency: None }).await
-    }
-
-    /// The number and the shown secret of a new endpoint.
-    pub(crate) async fn subscribe(&self, url: &str, events: &[&str]) -> (EndpointId, String) {
-        let (endpoint, secret) = self.try_subscribe(url, events).await.unwrap();
-        (endpoint.id, secret.shown())
-    }
-
-    pub(crate) async fn delivery(&self, endpoint: EndpointId, event: &EventId) -> Delivery {
-        self.tenant().delivery(endpoint, event).await.unwrap().unwrap()
-    }
-}
-
-/// A message that nothing is wrong with.
-pub(crate) fn draft(text: &str) -> Draft {
-    Draft { phone: ALI.into(), body: text.into(), ..Draft::default() }
-}
-
-/// A message under an idempotency key.
-pub(crate) fn keyed(text: &str, key: &str) -> Draft {
-    Draft { idempotency: Some((key.into(), text.into())), ..draft(text) }
-}
-
-/// A message from Ali's phone.
-pub(crate) fn incoming(stanza: &str, text: &str) -> Incoming {
-    Incoming {
-        chat: "60123456789@s.whatsapp.net".into(),
-        sender: "60123456789@s.whatsapp.net".into(),
-        stanza: hantar_domain::ids::StanzaId(stanza.into()),
-        phone: hantar_domain::phone::PhoneNumber::from_e164(ALI),
-        lid: None,
-        push_name: Some("Ali".into()),
-        text: text.into(),
-    }
-}
-
-/// The message that moved.
-pub(crate) fn moved(applied: Applied) -> Message {
-    match applied {
-        Applied::Moved(message) => *message,
-        other => panic!("not moved: {other:?}"),
-    }
-}
-
-/// The message that a late or repeated fact left as it was.
-pub(crate) fn unchanged(applied: Applied) -> Message {
-    match applied {
-        Applied::Unchanged(message) => *message,
-        other => panic!("not unchanged: {other:?}"),
     }
 }

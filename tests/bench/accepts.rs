@@ -18,15 +18,15 @@ pub(crate) async fn run(span: Duration) -> anyhow::Result<()> {
     let account = shop.account;
     shop.stack.tenants.for_account(account).grant(10_000_000, "bench", shop.stack.clock.now()).await?;
     shop.faults.set_plan(FaultPlan::conflicting());
-    let (stop, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (over, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let started = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
-            let (shop, stop, refused) = (shop.clone(), stop.clone(), refused.clone());
+            let (shop, over, refused) = (shop.clone(), over.clone(), refused.clone());
             tokio::spawn(async move {
                 let tenant = shop.stack.tenants.for_account(account);
                 let mut latencies = Latencies::default();
-                while !stop.load(Ordering::Acquire) {
+                while !over.load(Ordering::Acquire) {
                     let draft = Draft { phone: "0123456789".into(), body: format!("client {number}"), ..Draft::default() };
                     let began = Instant::now();
                     match send_message(tenant.as_ref(), &shop.stack.numbers, shop.stack.clock.as_ref(), account, draft).await {
@@ -41,7 +41,7 @@ pub(crate) async fn run(span: Duration) -> anyhow::Result<()> {
         })
         .collect();
     tokio::time::sleep(span).await;
-    stop.store(true, Ordering::Release);
+    over.store(true, Ordering::Release);
     let mut latencies = Latencies::default();
     for client in clients {
         latencies.extend(client.await?);

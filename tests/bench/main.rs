@@ -3,7 +3,7 @@
 //! `bench hantar …` is the product itself: the bench starts itself a second time as the server under load, so that its
 //! memory and its processor time are its own.
 
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, missing_docs, reason = "a bench prints figures")]
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, clippy::disallowed_methods, reason = "a bench measures and prints")]
 
 mod accepts;
 mod figures;

@@ -110,7 +110,7 @@ fn arrived(network: &Network) -> anyhow::Result<usize> {
 }
 
 async fn drain(network: &Network, expected: usize) -> anyhow::Result<usize> {
-    let deadline = Instant::now() + Duration::from_secs(300);
+    let deadline = Instant::now() + Duration::from_mins(5);
     loop {
         let count = arrived(network)?;
         if count >= expected || Instant::now() > deadline {

@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 const MESSAGES: usize = 200;
 const CUSTOMER: &str = "60123456789";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The product's parts on tables with a meter in front.
 pub(crate) struct Metered {

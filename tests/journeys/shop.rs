@@ -16,7 +16,7 @@ pub(crate) const SHOP: &str = "60111222333";
 /// A customer's.
 pub(crate) const ALI: &str = "60123456789";
 /// Longer than anything takes that is not broken, on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// The pause between two looks at something that sends no notification.
 const PULSE: Duration = Duration::from_millis(50);
 
@@ -52,7 +52,7 @@ impl Shop {
         };
         shop.start(None).await;
         let made: Value = shop.command_json(&["token", "create", "--name", "journey", "--json"]);
-        shop.token = made["token"].as_str().unwrap().to_owned();
+        made["token"].as_str().unwrap().clone_into(&mut shop.token);
         shop
     }
 
@@ -107,10 +107,6 @@ impl Shop {
         self.api().with_header("idempotency-key", key)
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
-    }
-
     /// Links the default device to a simulated phone, as a person does with the QR code.
     pub(crate) async fn link(&mut self, phone: &str) {
         let code = self.until("a QR code", async |api| {
@@ -140,10 +136,8 @@ impl Shop {
                 tokio::time::sleep(PULSE).await;
             }
         });
-        match found.await {
-            Ok(found) => found,
-            Err(_) => panic!("{what} did not come within {LONG:?}; the last lines: {:#?}", self.last_lines()),
-        }
+        let found = found.await.ok();
+        found.unwrap_or_else(|| panic!("{what} did not come within {LONG:?}; the last lines: {:#?}", self.last_lines()))
     }
 
     pub(crate) fn last_lines(&self) -> Vec<String> {

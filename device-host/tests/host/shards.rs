@@ -4,8 +4,20 @@ use hantar_platform::faults::{Calls, Loss, LostAs};
 
 use crate::world::{ALI, World};
 
+struct L;
+impl log::Log for L {
+    fn enabled(&self, _: &log::Metadata) -> bool { true }
+    fn log(&self, r: &log::Record) {
+        if r.level() <= log::Level::Debug && (r.target().starts_with("whatsapp") || r.target().starts_with("wacore") || r.target().starts_with("Client")) {
+            eprintln!("{:.3} {} {}: {}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 100.0, r.level(), r.target(), r.args().to_string().chars().take(200).collect::<String>());
+        }
+    }
+    fn flush(&self) {}
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_lost_its_lease_is_followed_by_another_that_sends() {
+    log::set_boxed_logger(Box::new(L)).unwrap(); log::set_max_level(log::LevelFilter::Debug);
     tracing_subscriber::fmt().with_env_filter("hantar_device_host=debug,hantar_simulator=info").with_test_writer().init();
     let world = World::new().await;
     let cut_off = world.tables.elsewhere();

@@ -11,7 +11,10 @@ use hantar_domain::ids::{AccountId, EndpointId};
 use hantar_domain::webhook::{Answer, CALL_TIMEOUT, Endpoint, EventId, Verdict, judge};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::manage_endpoints::open_secret;
-use hantar_usecases::ports::{Attempt, Call, CallAnswer, Clock, Delivery, DeliveryState, Egress, Entropy, Job, JobQueue, PortError, Queue, Tenants};
+use hantar_usecases::ports::{
+    Attempt, Call, CallAnswer, Clock, Delivery, DeliveryState, Egress, Entropy, Job, JobQueue, PortError, Queue,
+    Tenants,
+};
 
 use crate::Decision;
 
@@ -40,7 +43,12 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// Makes the attempt that is due, if one is.
-    pub async fn deliver(&self, account: AccountId, endpoint: EndpointId, event: &EventId) -> Result<Decision, PortError> {
+    pub async fn deliver(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+        event: &EventId,
+    ) -> Result<Decision, PortError> {
         let tenant = self.tenants.for_account(account);
         let Some(mut delivery) = tenant.delivery(endpoint, event).await? else { return Ok(Decision::Done) };
         let now = self.clock.now();
@@ -87,7 +95,11 @@ impl Deliverer {
     async fn call(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<CallAnswer, PortError> {
         let Ok(target) = Target::parse(&endpoint.url, &self.allowed) else {
             // The operator took the address off the list since.
-            return Ok(CallAnswer { answer: Answer::Failure("refused_address"), excerpt: String::new(), took: Duration::ZERO });
+            return Ok(CallAnswer {
+                answer: Answer::Failure("refused_address"),
+                excerpt: String::new(),
+                took: Duration::ZERO,
+            });
         };
         let secret = open_secret(&self.keys, endpoint).await?;
         let at = self.clock.now();

@@ -73,7 +73,9 @@ impl Relay {
                 entry.insert(tenant.endpoints().await?);
             }
             let subscribed = endpoints.get(&event.account).into_iter().flatten();
-            for endpoint in subscribed.filter(|endpoint| endpoint.disabled.is_none() && endpoint.subscription.wants(event.kind)) {
+            for endpoint in
+                subscribed.filter(|endpoint| endpoint.disabled.is_none() && endpoint.subscription.wants(event.kind))
+            {
                 let delivery = Delivery {
                     endpoint: endpoint.id,
                     event: event.id.clone(),
@@ -101,7 +103,8 @@ impl Relay {
         for (account, records) in accounts {
             let tenant = self.tenants.for_account(account);
             let counted = tenant.counted_through(stream).await?;
-            let fresh: Vec<&Record> = records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
+            let fresh: Vec<&Record> =
+                records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
             let Some(last) = fresh.last() else { continue };
             let differences = differences(fresh.iter().map(|record| &record.change));
             if !tenant.add_counts(stream, counted, last.sequence, &differences).await? {
@@ -116,11 +119,14 @@ impl Relay {
 /// The device that is to be woken by a change: a new message to send, or somebody wants a QR code.
 fn rings_for(change: &Change) -> Option<(AccountId, DeviceId)> {
     match change {
-        Change::Message { old: None, new } if new.direction == Direction::Outbound && new.state.is_open() => Some((new.account, new.device)),
+        Change::Message { old: None, new } if new.direction == Direction::Outbound && new.state.is_open() => {
+            Some((new.account, new.device))
+        }
         Change::Message { .. } => None,
         Change::Device { old, new } => {
             let wanted_before = old.as_ref().and_then(|old| old.pairing_wanted_until);
-            (new.pairing_wanted_until.is_some() && new.pairing_wanted_until != wanted_before).then_some((new.account, new.id))
+            (new.pairing_wanted_until.is_some() && new.pairing_wanted_until != wanted_before)
+                .then_some((new.account, new.id))
         }
     }
 }
@@ -160,7 +166,13 @@ fn device_event(old: Option<&Device>, new: &Device) -> Option<Event> {
     let seq_before = old.map_or(0, |old| old.status_seq);
     (new.status_seq > seq_before).then(|| {
         let at = new.status_at;
-        Event { account: new.account, id: EventId::device(new.id, new.status_seq), kind: EventKind::DeviceStatus, body: body::device_status(new, at), at }
+        Event {
+            account: new.account,
+            id: EventId::device(new.id, new.status_seq),
+            kind: EventKind::DeviceStatus,
+            body: body::device_status(new, at),
+            at,
+        }
     })
 }
 
@@ -176,5 +188,9 @@ fn differences<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(Direction,
         }
     }
     let direction = |outbound| if outbound { Direction::Outbound } else { Direction::Inbound };
-    counts.into_iter().filter(|(_, count)| *count != 0).map(|((outbound, state), count)| (direction(outbound), state, count)).collect()
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count != 0)
+        .map(|((outbound, state), count)| (direction(outbound), state, count))
+        .collect()
 }

@@ -52,7 +52,8 @@ impl Sweeper {
     /// Rings for deliveries that are due. Answers how many.
     pub async fn deliveries(&self) -> Result<usize, PortError> {
         let due = self.fleet.due_deliveries(self.clock.now() - GRACE, DELIVERIES).await?;
-        let jobs: Vec<Job> = due.into_iter().map(|(account, endpoint, event)| Job::Delivery { account, endpoint, event }).collect();
+        let jobs: Vec<Job> =
+            due.into_iter().map(|(account, endpoint, event)| Job::Delivery { account, endpoint, event }).collect();
         if !jobs.is_empty() {
             self.queue.send(Queue::Webhooks, &jobs, Duration::ZERO).await?;
         }

@@ -36,8 +36,13 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Device(DeviceCommand::Create { data, name, account, json }) => {
             let stack = Stack::open(&data.data_dir).await?;
             let account = chosen(&stack, account).await?;
-            let device = add_device(&stack.founders(), stack.tenants.for_account(account).as_ref(), account, name).await?;
-            answer(json, &json!({ "id": device.id.0, "name": device.name, "account": account.0 }), &device.id.to_string());
+            let device =
+                add_device(&stack.founders(), stack.tenants.for_account(account).as_ref(), account, name).await?;
+            answer(
+                json,
+                &json!({ "id": device.id.0, "name": device.name, "account": account.0 }),
+                &device.id.to_string(),
+            );
         }
         Command::Credits(CreditsCommand::Grant { data, credits, account, json }) => {
             let stack = Stack::open(&data.data_dir).await?;
@@ -52,7 +57,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::SignIn(args) => {
             let stack = Stack::open(&args.data.data_dir).await?;
             let (account, user) = person(&stack, args.email.as_ref()).await?;
-            let secret = create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user).await?;
+            let secret =
+                create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user)
+                    .await?;
             answer(false, &Value::Null, &format!("http://{}/sign-in?secret={secret}", args.listen));
         }
         _ => bail!("not a command of the administrator"),
@@ -73,7 +80,13 @@ fn named(names: Vec<String>) -> Result<Abilities, ConfigError> {
     Abilities::from_names(names).map_err(|error| ConfigError { name: "--abilities", expected: error.to_string() })
 }
 
-async fn token(stack: &Stack, account: AccountId, user: UserId, name: String, abilities: Abilities) -> anyhow::Result<(u64, String)> {
+async fn token(
+    stack: &Stack,
+    account: AccountId,
+    user: UserId,
+    name: String,
+    abilities: Abilities,
+) -> anyhow::Result<(u64, String)> {
     let new = NewToken { account, user, name, abilities, expires_at: None };
     let (token, shown) = create_token(stack.fleet.as_ref(), &stack.numbers, stack.entropy.as_ref(), new).await?;
     Ok((token.id.0, shown))
@@ -84,13 +97,21 @@ async fn person(stack: &Stack, email: Option<&Email>) -> anyhow::Result<(Account
     let owner = Email::parse(crate::up::OWNER)?;
     let email = email.unwrap_or(&owner);
     let found = stack.fleet.user_by_email(email).await?;
-    found.with_context(|| format!("nobody has the address {}; start `hantar up` once, or name somebody with --email", email.as_str()))
+    found.with_context(|| {
+        format!("nobody has the address {}; start `hantar up` once, or name somebody with --email", email.as_str())
+    })
 }
 
 async fn chosen(stack: &Stack, account: Option<u64>) -> anyhow::Result<AccountId> {
     let accounts = stack.fleet.accounts().await?;
     match account {
-        Some(number) => accounts.into_iter().find(|account| account.0 == number).with_context(|| format!("there is no account {number}")),
-        None => accounts.into_iter().min().context("there is no account yet; start `hantar up` once, or make one with `hantar user create`"),
+        Some(number) => accounts
+            .into_iter()
+            .find(|account| account.0 == number)
+            .with_context(|| format!("there is no account {number}")),
+        None => accounts
+            .into_iter()
+            .min()
+            .context("there is no account yet; start `hantar up` once, or make one with `hantar user create`"),
     }
 }

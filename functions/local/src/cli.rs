@@ -21,8 +21,10 @@ pub struct ConfigError {
 #[derive(Debug, Parser)]
 #[command(name = "hantar", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
+    /// What to do; `up` when absent.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// The options of `up`, also without a command.
     #[command(flatten)]
     pub up: UpArgs,
 }
@@ -62,6 +64,7 @@ pub struct DataArgs {
 /// `hantar up`.
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
+    /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
     /// Where the API and the pages are served.
@@ -79,6 +82,7 @@ pub struct UpArgs {
     /// Writes per minute that a token may make.
     #[arg(long, default_value_t = 300, env = "HANTAR_WRITES_PER_MINUTE")]
     pub writes_per_minute: u32,
+    /// Another server than WhatsApp's own.
     #[cfg(feature = "simulator")]
     #[command(flatten)]
     pub server: ServerArgs,
@@ -109,6 +113,7 @@ pub struct ServerArgs {
 #[cfg(feature = "simulator")]
 #[derive(Debug, Clone, Args)]
 pub struct SimulatorArgs {
+    /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
     /// Where the simulated network listens.
@@ -121,6 +126,7 @@ pub struct SimulatorArgs {
 pub enum TokenCommand {
     /// Make a token and print it once.
     Create {
+        /// Where the data is.
         #[command(flatten)]
         data: DataArgs,
         /// What you call it.
@@ -143,6 +149,7 @@ pub enum TokenCommand {
 pub enum UserCommand {
     /// Make a person with an account of their own, and a token, which is printed once.
     Create {
+        /// Where the data is.
         #[command(flatten)]
         data: DataArgs,
         /// Their address.
@@ -168,6 +175,7 @@ pub enum UserCommand {
 pub enum DeviceCommand {
     /// Add a device to an account.
     Create {
+        /// Where the data is.
         #[command(flatten)]
         data: DataArgs,
         /// What you call it.
@@ -187,6 +195,7 @@ pub enum DeviceCommand {
 pub enum CreditsCommand {
     /// Put credits into an account.
     Grant {
+        /// Where the data is.
         #[command(flatten)]
         data: DataArgs,
         /// How many.
@@ -204,6 +213,7 @@ pub enum CreditsCommand {
 /// `hantar sign-in`.
 #[derive(Debug, Args)]
 pub struct SignInArgs {
+    /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
     /// Where the pages are served.

@@ -13,8 +13,11 @@ use hantar_usecases::ports::Clock;
 
 /// What a data folder holds.
 pub struct Engines {
+    /// The tables.
     pub dynamo: DynamoEngine,
+    /// The queues.
     pub queues: QueueEngine,
+    /// The master key.
     pub key: KeyFile,
 }
 

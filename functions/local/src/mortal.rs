@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
@@ -46,7 +48,8 @@ impl Point {
     /// Whether this request is the one; each match counts down.
     fn is_reached_by(&self, operation: &str, text: &[u8]) -> bool {
         let word = self.word.as_bytes();
-        let named = operation == self.operation && (word.is_empty() || text.windows(word.len()).any(|part| part == word));
+        let named =
+            operation == self.operation && (word.is_empty() || text.windows(word.len()).any(|part| part == word));
         named && self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
@@ -95,7 +98,8 @@ struct MortalConnector {
 
 impl HttpConnector for MortalConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next()).unwrap_or_default();
+        let operation =
+            request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next()).unwrap_or_default();
         let reached = self.point.is_reached_by(operation, request.body().bytes().unwrap_or_default());
         if reached && !self.point.after {
             die();

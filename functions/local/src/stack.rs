@@ -10,8 +10,8 @@ use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
-use hantar_queues::SqsQueues;
 use hantar_platform::sleep::TokioSleep;
+use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::Founders;
@@ -28,18 +28,31 @@ const NUMBER_BLOCK: u64 = 100;
 /// Everything below the use cases.
 #[derive(Clone)]
 pub struct Stack {
+    /// The database engine, for its stream.
     pub dynamo: DynamoEngine,
+    /// The tables' names.
     pub tables: TableNames,
+    /// The fleet's records.
     pub fleet: Arc<dyn Fleet>,
+    /// Tenants' records.
     pub tenants: Arc<dyn Tenants>,
+    /// Heartbeats and shards.
     pub leases: Arc<dyn Leases>,
+    /// Devices' keys.
     pub keys: Arc<dyn KeyTable>,
+    /// Doorbells.
     pub queue: Arc<dyn JobQueue>,
+    /// Wraps data keys.
     pub wrap: Arc<dyn KeyWrap>,
+    /// Accounts' data keys.
     pub account_keys: Arc<AccountKeys>,
+    /// Numbers of new things.
     pub numbers: Arc<Numbers>,
+    /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// How many shards there are.
     pub shards: u16,
 }
 

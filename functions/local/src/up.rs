@@ -3,8 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -45,9 +45,12 @@ const SOURCE: &str = "https://github.com/hantar/hantar";
 /// Runs until it is told to stop.
 pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
-    let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() }).context("the way out cannot be prepared")?;
+    let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() })
+        .context("the way out cannot be prepared")?;
     let stack = Stack::open(&args.data.data_dir).await?;
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
     let address = listener.local_addr()?;
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
@@ -62,7 +65,12 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn(webhook_workers::run(deliverer.clone()));
     }
-    let sweeper = Sweeper { fleet: stack.fleet.clone(), tenants: stack.tenants.clone(), queue: stack.queue.clone(), clock: stack.clock.clone() };
+    let sweeper = Sweeper {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        queue: stack.queue.clone(),
+        clock: stack.clock.clone(),
+    };
     tasks.spawn(timers::run(sweeper, stack.shards, stack.dynamo.clone()));
 
     announce(&stack, address, &network).await?;
@@ -80,11 +88,15 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
 
 /// One server for a data folder at a time: the lock goes with the process, however it ends.
 fn sole_server(folder: &Path) -> anyhow::Result<File> {
-    make_private(folder).with_context(|| format!("the data folder {} cannot be made; name another one with --data-dir", folder.display()))?;
+    make_private(folder).with_context(|| {
+        format!("the data folder {} cannot be made; name another one with --data-dir", folder.display())
+    })?;
     let file = File::create(folder.join("server.lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("another hantar serves {}; stop it, or name another folder with --data-dir", folder.display()),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another hantar serves {}; stop it, or name another folder with --data-dir", folder.display())
+        }
         Err(TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
     }
 }
@@ -131,20 +143,33 @@ impl Network {
         if server.simulate {
             let config = simulator_config(server.simulator_listen, &args.data.data_dir);
             let simulator = hantar_simulator::Simulator::start(config).await;
-            let simulator = simulator.with_context(|| format!("the simulated network does not start at {}; name another address with --simulator-listen", server.simulator_listen))?;
+            let simulator = simulator.with_context(|| {
+                format!(
+                    "the simulated network does not start at {}; name another address with --simulator-listen",
+                    server.simulator_listen
+                )
+            })?;
             return Ok(Self { simulator: Some(simulator), named: None });
         }
         let extra_root_pem = match &server.whatsapp_ca {
-            Some(path) => Some(std::fs::read(path).with_context(|| format!("--whatsapp-ca: {} cannot be read", path.display()))?),
+            Some(path) => {
+                Some(std::fs::read(path).with_context(|| format!("--whatsapp-ca: {} cannot be read", path.display()))?)
+            }
             None => None,
         };
-        let named = server.whatsapp_url.clone().map(|url| WhatsAppServer { url, version: server.whatsapp_version, extra_root_pem });
+        let named = server.whatsapp_url.clone().map(|url| WhatsAppServer {
+            url,
+            version: server.whatsapp_version,
+            extra_root_pem,
+        });
         Ok(Self { simulator: None, named })
     }
 
     fn server(&self) -> WhatsAppServer {
         match (&self.simulator, &self.named) {
-            (Some(simulator), _) => WhatsAppServer { url: simulator.websocket_url(), version: Some((2, 3000, 1)), extra_root_pem: None },
+            (Some(simulator), _) => {
+                WhatsAppServer { url: simulator.websocket_url(), version: Some((2, 3000, 1)), extra_root_pem: None }
+            }
             (None, Some(named)) => named.clone(),
             (None, None) => WhatsAppServer::default(),
         }
@@ -203,7 +228,8 @@ async fn announce(stack: &Stack, address: SocketAddr, network: &Network) -> anyh
     let owner = stack.fleet.user_by_email(&Email::parse(OWNER)?).await?;
     say(&format!("Hantar serves http://{address}/"));
     if let Some((account, user)) = owner {
-        let secret = create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user).await?;
+        let secret =
+            create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user).await?;
         say(&format!("Sign in (works once, for an hour): http://{address}/sign-in?secret={secret}"));
     }
     if let Some(page) = network.page() {
@@ -255,10 +281,21 @@ fn deliverer(stack: &Stack, egress: GuardedEgress, args: &UpArgs) -> Deliverer {
     }
 }
 
-fn router(stack: &Stack, args: &UpArgs, address: SocketAddr, host: &Arc<DeviceHost>, stopping: &Arc<AtomicBool>) -> axum::Router {
+fn router(
+    stack: &Stack,
+    args: &UpArgs,
+    address: SocketAddr,
+    host: &Arc<DeviceHost>,
+    stopping: &Arc<AtomicBool>,
+) -> axum::Router {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let sleep: Arc<dyn Sleep> = Arc::new(TokioSleep);
-    let ready = Ready { fleet: stack.fleet.clone(), shards: stack.shards, host: Arc::downgrade(host), stopping: stopping.clone() };
+    let ready = Ready {
+        fleet: stack.fleet.clone(),
+        shards: stack.shards,
+        host: Arc::downgrade(host),
+        stopping: stopping.clone(),
+    };
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),

@@ -36,7 +36,12 @@ async fn handle(deliverer: &Deliverer, received: Received) {
         Some(Job::Delivery { account, endpoint, event }) => match deliverer.deliver(*account, *endpoint, event).await {
             Ok(decision) => decision,
             Err(error) => {
-                tracing::warn!(account.id = account.0, event = event.0, error = &error as &dyn std::error::Error, "a delivery was put off");
+                tracing::warn!(
+                    account.id = account.0,
+                    event = event.0,
+                    error = &error as &dyn std::error::Error,
+                    "a delivery was put off"
+                );
                 return;
             }
         },
@@ -51,6 +56,9 @@ async fn handle(deliverer: &Deliverer, received: Received) {
     if !matches!(decision, Decision::RetryAfter(_))
         && let Err(error) = deliverer.queue.done(Queue::Webhooks, &[received.receipt]).await
     {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a done job could not be deleted; it will be seen again");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "a done job could not be deleted; it will be seen again"
+        );
     }
 }

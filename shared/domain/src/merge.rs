@@ -45,7 +45,8 @@ impl<'a> Field<'a> {
             Some((name, filter)) => (name.trim(), Some(filter.trim())),
             None => (inside.trim(), None),
         };
-        let named = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        let named =
+            !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
         let default = match filter {
             None => None,
             Some(filter) => {

@@ -383,7 +383,8 @@ mod tests {
     #[test]
     fn a_reply_stands_before_a_single_and_that_before_a_campaign_row() {
         let turn = |lane, at, id| Turn { lane, accepted_at: Timestamp(at), message: MessageId(id) };
-        let mut line = [turn(Lane::Campaign, 1, 1), turn(Lane::Single, 3, 2), turn(Lane::Reply, 9, 3), turn(Lane::Single, 2, 9)];
+        let mut line =
+            [turn(Lane::Campaign, 1, 1), turn(Lane::Single, 3, 2), turn(Lane::Reply, 9, 3), turn(Lane::Single, 2, 9)];
         line.sort();
         assert_eq!(line.map(|turn| turn.message.0), [3, 9, 2, 1]);
     }

@@ -73,7 +73,9 @@ impl PhoneNumber {
     /// Only its shape is checked.
     pub fn from_e164(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('+').unwrap_or(text);
-        let shaped = (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        let shaped = (5..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0');
         shaped.then(|| Self(format!("+{digits}")))
     }
 
@@ -112,8 +114,17 @@ mod tests {
     #[test]
     fn malaysian_numbers_are_read_in_every_spelling() {
         for text in [
-            "0123456789", "012-345 6789", "(012) 3456789", "+60123456789", "60123456789", "+60 12-345 6789",
-            "+6 012-345 6789", "0060123456789", "123456789", "tel:+60-12-345-6789", "\u{ff10}\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}\u{ff17}\u{ff18}\u{ff19}",
+            "0123456789",
+            "012-345 6789",
+            "(012) 3456789",
+            "+60123456789",
+            "60123456789",
+            "+60 12-345 6789",
+            "+6 012-345 6789",
+            "0060123456789",
+            "123456789",
+            "tel:+60-12-345-6789",
+            "\u{ff10}\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}\u{ff17}\u{ff18}\u{ff19}",
         ] {
             assert_eq!(parse(text), Ok("+60123456789".into()), "{text}");
         }
@@ -127,8 +138,22 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for text in [
-            "", "letters", "999", "012345678", "012 345 67890", "0112345678", "01012345678", "0151234567", "0101234567",
-            "0141234567", "0312345678", "082123456", "0601112345678", "6281234567890", "1300881234", "1800881234",
+            "",
+            "letters",
+            "999",
+            "012345678",
+            "012 345 67890",
+            "0112345678",
+            "01012345678",
+            "0151234567",
+            "0101234567",
+            "0141234567",
+            "0312345678",
+            "082123456",
+            "0601112345678",
+            "6281234567890",
+            "1300881234",
+            "1800881234",
         ] {
             assert!(parse(text).is_err(), "{text} gave {:?}", parse(text));
         }

@@ -40,8 +40,12 @@ impl Secret {
     /// A new secret from random bytes; `None` in the practically impossible case that they do not suffice.
     pub fn from_random(random: &[u8; RANDOM_BYTES]) -> Option<Self> {
         // 248 is the largest multiple of 62 in a byte: what lies above would favour the first letters.
-        let text: String =
-            random.iter().filter(|byte| **byte < 248).take(RANDOM_CHARS).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect();
+        let text: String = random
+            .iter()
+            .filter(|byte| **byte < 248)
+            .take(RANDOM_CHARS)
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 62)]))
+            .collect();
         if text.len() < RANDOM_CHARS {
             return None;
         }
@@ -81,7 +85,8 @@ impl Presented {
             Some((id, plain)) => (Some(id.parse().ok()?), plain),
             None => (None, text),
         };
-        let shaped = (RANDOM_CHARS..=120).contains(&plain.len()) && plain.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let shaped =
+            (RANDOM_CHARS..=120).contains(&plain.len()) && plain.bytes().all(|byte| byte.is_ascii_alphanumeric());
         shaped.then(|| Self { id, hash: Secret(plain.to_owned()).hash() })
     }
 }
@@ -195,7 +200,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_token_is_refused_before_any_look_up() {
-        for text in ["", "1|", "x|aaaa", "1|short", "1|a b c d e f g h i j k l m n o p q r s t u v w x y z a", &"a".repeat(500)] {
+        for text in
+            ["", "1|", "x|aaaa", "1|short", "1|a b c d e f g h i j k l m n o p q r s t u v w x y z a", &"a".repeat(500)]
+        {
             assert_eq!(Presented::parse(text), None, "{text}");
         }
     }

@@ -48,7 +48,8 @@ impl Email {
     pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim().to_lowercase();
         let (name, host) = text.split_once('@').ok_or(NotAnEmail)?;
-        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@');
+        let plain =
+            |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@');
         let sound = plain(name) && plain(host) && host.contains('.') && !host.starts_with('.') && !host.ends_with('.');
         if sound && text.len() <= 254 { Ok(Self(text)) } else { Err(NotAnEmail) }
     }

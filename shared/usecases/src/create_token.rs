@@ -34,10 +34,22 @@ pub struct NewToken {
 }
 
 /// Makes a token and answers it with the text to show. Not repeatable: each run makes another one.
-pub async fn create_token(fleet: &dyn Fleet, numbers: &Numbers, entropy: &dyn Entropy, new: NewToken) -> Result<(Token, String), PortError> {
+pub async fn create_token(
+    fleet: &dyn Fleet,
+    numbers: &Numbers,
+    entropy: &dyn Entropy,
+    new: NewToken,
+) -> Result<(Token, String), PortError> {
     let id = TokenId(numbers.next(Sequence::Tokens).await?);
     let secret = new_secret(entropy);
-    let token = Token { id, account: new.account, user: new.user, name: new.name, abilities: new.abilities, expires_at: new.expires_at };
+    let token = Token {
+        id,
+        account: new.account,
+        user: new.user,
+        name: new.name,
+        abilities: new.abilities,
+        expires_at: new.expires_at,
+    };
     fleet.put_token(&token, &secret.hash()).await?;
     Ok((token, secret.shown(id)))
 }

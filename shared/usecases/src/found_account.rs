@@ -50,7 +50,13 @@ pub async fn found_account(with: &Founders<'_>, new: NewAccount) -> Result<Optio
     let founding = Founding {
         account: Account { id: account, name: new.name, regions: vec![Region::MALAYSIA], created_at: now },
         wrapped_key: with.wrap.wrap(&DataKey::from_bytes(key)).await?,
-        owner: User { id: user, account, email: new.email, verified_at: new.verified.then_some(now), role: Role::Owner },
+        owner: User {
+            id: user,
+            account,
+            email: new.email,
+            verified_at: new.verified.then_some(now),
+            role: Role::Owner,
+        },
         device: Device { is_default: true, ..new_device(with, account, new.device_name).await? },
         credits: new.credits,
     };
@@ -58,14 +64,24 @@ pub async fn found_account(with: &Founders<'_>, new: NewAccount) -> Result<Optio
 }
 
 /// Adds a person to an account. `None` when the e-mail is taken.
-pub async fn add_user(with: &Founders<'_>, account: AccountId, email: Email, verified: bool) -> Result<Option<User>, PortError> {
+pub async fn add_user(
+    with: &Founders<'_>,
+    account: AccountId,
+    email: Email,
+    verified: bool,
+) -> Result<Option<User>, PortError> {
     let id = UserId(with.numbers.next(Sequence::Users).await?);
     let user = User { id, account, email, verified_at: verified.then(|| with.clock.now()), role: Role::Admin };
     Ok(with.fleet.add_user(&user).await?.then_some(user))
 }
 
 /// Adds a device to an account. Not repeatable: each run adds another one.
-pub async fn add_device(with: &Founders<'_>, tenant: &dyn Tenant, account: AccountId, name: String) -> Result<Device, PortError> {
+pub async fn add_device(
+    with: &Founders<'_>,
+    tenant: &dyn Tenant,
+    account: AccountId,
+    name: String,
+) -> Result<Device, PortError> {
     let first = tenant.devices().await?.is_empty();
     let device = Device { is_default: first, ..new_device(with, account, name).await? };
     tenant.add_device(&device).await?;

@@ -27,7 +27,12 @@ pub enum Linking {
 
 /// Asks for a QR code of `device` (the default one when absent) and waits up to `patience` looks for it. Repeatable:
 /// each run keeps pairing going for three more minutes.
-pub async fn link_device(tenant: &dyn Tenant, clock: &dyn Clock, sleep: &dyn Sleep, device: Option<DeviceId>) -> Result<Linking, PortError> {
+pub async fn link_device(
+    tenant: &dyn Tenant,
+    clock: &dyn Clock,
+    sleep: &dyn Sleep,
+    device: Option<DeviceId>,
+) -> Result<Linking, PortError> {
     let Some(mut device) = find_device(tenant, device).await? else { return Ok(Linking::Missing) };
     let asked_at = clock.now();
     device = want_pairing(tenant, clock, device).await?;

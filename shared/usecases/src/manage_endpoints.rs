@@ -62,7 +62,11 @@ fn place(endpoint: EndpointId) -> String {
 }
 
 /// Makes an endpoint and answers it with its secret. With an idempotency key a repeat answers the same ones.
-pub async fn create_endpoint(with: &EndpointParts<'_>, account: AccountId, new: NewEndpoint) -> Result<(Endpoint, SigningSecret), EndpointError> {
+pub async fn create_endpoint(
+    with: &EndpointParts<'_>,
+    account: AccountId,
+    new: NewEndpoint,
+) -> Result<(Endpoint, SigningSecret), EndpointError> {
     let target = Target::parse(&new.url, with.allowed).map_err(EndpointError::Url)?;
     let subscription = Subscription::parse(&new.events).map_err(EndpointError::Events)?;
     if with.tenant.endpoints().await?.len() >= MAX_ENDPOINTS {
@@ -97,6 +101,7 @@ pub async fn create_endpoint(with: &EndpointParts<'_>, account: AccountId, new: 
 pub async fn open_secret(keys: &AccountKeys, endpoint: &Endpoint) -> Result<SigningSecret, PortError> {
     let place = place(endpoint.id);
     let bytes = keys.open(endpoint.account, &place, &endpoint.sealed_secret).await?;
-    let bytes = bytes.try_into().map_err(|_| PortError::Corrupt(format!("the secret at {place} has a wrong length")))?;
+    let bytes =
+        bytes.try_into().map_err(|_| PortError::Corrupt(format!("the secret at {place} has a wrong length")))?;
     Ok(SigningSecret::from_bytes(bytes))
 }

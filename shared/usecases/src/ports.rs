@@ -17,6 +17,6 @@ pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use queue::{Job, JobQueue, Queue, Received};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use tenant::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, DeviceChange, Delivery, DeliveryState, Idempotency,
-    Inbound, MessageFilter, MessagePage, Reception, Refusal, StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, Reception, Refusal, StateCounts, Tenant, Tenants,
 };

@@ -17,7 +17,12 @@ pub enum Receipt {
 }
 
 /// Records a receipt; repeats and late ones change nothing. It implies the earlier states, whose own news may be lost.
-pub async fn record_receipt(tenant: &dyn Tenant, clock: &dyn Clock, message: MessageId, receipt: Receipt) -> Result<Applied, PortError> {
+pub async fn record_receipt(
+    tenant: &dyn Tenant,
+    clock: &dyn Clock,
+    message: MessageId,
+    receipt: Receipt,
+) -> Result<Applied, PortError> {
     let fact = match receipt {
         Receipt::Delivered => Fact::Delivered,
         Receipt::Read => Fact::Read,

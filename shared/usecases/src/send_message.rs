@@ -98,7 +98,13 @@ pub enum SendError {
 
 /// Accepts a message: charged, stored and on its way when it answers. With an idempotency key a repeat answers the same
 /// message; without one each run makes another.
-pub async fn send_message(tenant: &dyn Tenant, numbers: &Numbers, clock: &dyn Clock, account: AccountId, draft: Draft) -> Result<Message, SendError> {
+pub async fn send_message(
+    tenant: &dyn Tenant,
+    numbers: &Numbers,
+    clock: &dyn Clock,
+    account: AccountId,
+    draft: Draft,
+) -> Result<Message, SendError> {
     let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
     let device = match draft.device {
         Some(id) => tenant.device(id).await?,
@@ -126,16 +132,31 @@ pub async fn send_message(tenant: &dyn Tenant, numbers: &Numbers, clock: &dyn Cl
 
 /// Everything that is wrong with a draft, with nothing written: for a caller that found mistakes of its own before, so
 /// that it can name all of them at once.
-pub async fn problems(tenant: &dyn Tenant, clock: &dyn Clock, account: AccountId, draft: &Draft) -> Result<Vec<FieldProblem>, PortError> {
+pub async fn problems(
+    tenant: &dyn Tenant,
+    clock: &dyn Clock,
+    account: AccountId,
+    draft: &Draft,
+) -> Result<Vec<FieldProblem>, PortError> {
     let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
     let device = find_device(tenant, draft.device).await?;
     Ok(check(draft, &record.regions, device, clock.now()).err().unwrap_or_default())
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, from one place, of what was just checked")]
-fn accepted_message(account: AccountId, id: MessageId, device: &Device, phone: PhoneNumber, body: String, lane: Lane, draft: Draft, at: Timestamp) -> Message {
+fn accepted_message(
+    account: AccountId,
+    id: MessageId,
+    device: &Device,
+    phone: PhoneNumber,
+    body: String,
+    lane: Lane,
+    draft: Draft,
+    at: Timestamp,
+) -> Message {
     let held_until = draft.scheduled_at.filter(|due| *due > at);
-    let (state, code) = if held_until.is_some() { (State::Held, Some("scheduled".to_owned())) } else { (State::Queued, None) };
+    let (state, code) =
+        if held_until.is_some() { (State::Held, Some("scheduled".to_owned())) } else { (State::Queued, None) };
     Message {
         account,
         id,
@@ -159,7 +180,12 @@ fn accepted_message(account: AccountId, id: MessageId, device: &Device, phone: P
 }
 
 /// All problems at once, in the order of the fields.
-fn check(draft: &Draft, regions: &[Region], device: Option<Device>, now: Timestamp) -> Result<(PhoneNumber, String, Device), Vec<FieldProblem>> {
+fn check(
+    draft: &Draft,
+    regions: &[Region],
+    device: Option<Device>,
+    now: Timestamp,
+) -> Result<(PhoneNumber, String, Device), Vec<FieldProblem>> {
     let mut problems = Vec::new();
     let mut found = |field, problem| problems.push(FieldProblem { field, problem });
     let phone = if draft.phone.trim().is_empty() {
@@ -167,7 +193,9 @@ fn check(draft: &Draft, regions: &[Region], device: Option<Device>, now: Timesta
         None
     } else {
         let adjective = regions.first().copied().unwrap_or(Region::MALAYSIA).adjective();
-        PhoneNumber::parse(&draft.phone, regions).map_err(|error| found("phone", Problem::Phone { adjective, error })).ok()
+        PhoneNumber::parse(&draft.phone, regions)
+            .map_err(|error| found("phone", Problem::Phone { adjective, error }))
+            .ok()
     };
     let body = text(draft, phone.as_ref());
     if draft.body.trim().is_empty() {

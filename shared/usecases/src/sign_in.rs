@@ -15,7 +15,13 @@ const LINK_VALID: Duration = Duration::from_hours(1);
 pub const SESSION_VALID: Duration = Duration::from_hours(720);
 
 /// Makes the secret of a sign-in link for a person. Works once, for an hour.
-pub async fn create_sign_in(fleet: &dyn Fleet, entropy: &dyn Entropy, clock: &dyn Clock, account: AccountId, user: UserId) -> Result<String, PortError> {
+pub async fn create_sign_in(
+    fleet: &dyn Fleet,
+    entropy: &dyn Entropy,
+    clock: &dyn Clock,
+    account: AccountId,
+    user: UserId,
+) -> Result<String, PortError> {
     let secret = new_secret(entropy);
     let session = WebSession { account, user, expires_at: clock.now() + LINK_VALID };
     fleet.put_sign_in(&secret.hash(), &session).await?;
@@ -23,7 +29,12 @@ pub async fn create_sign_in(fleet: &dyn Fleet, entropy: &dyn Entropy, clock: &dy
 }
 
 /// Uses a sign-in secret up and answers the cookie's value. `None` when it is unknown, used or too old.
-pub async fn sign_in(fleet: &dyn Fleet, entropy: &dyn Entropy, clock: &dyn Clock, secret: &str) -> Result<Option<String>, PortError> {
+pub async fn sign_in(
+    fleet: &dyn Fleet,
+    entropy: &dyn Entropy,
+    clock: &dyn Clock,
+    secret: &str,
+) -> Result<Option<String>, PortError> {
     let Some(presented) = Presented::parse(secret) else { return Ok(None) };
     let Some(link) = fleet.take_sign_in(&presented.hash).await? else { return Ok(None) };
     let now = clock.now();

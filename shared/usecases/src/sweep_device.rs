@@ -79,7 +79,14 @@ fn waited_enough(message: &Message, now: Timestamp) -> bool {
     message.state != State::Unknown || message.refunded || refund_due(message, now).is_some()
 }
 
-async fn sweep_turn(tenant: &dyn Tenant, device: DeviceId, turn: Turn, message: Option<&Message>, now: Timestamp, swept: &mut Swept) -> Result<(), PortError> {
+async fn sweep_turn(
+    tenant: &dyn Tenant,
+    device: DeviceId,
+    turn: Turn,
+    message: Option<&Message>,
+    now: Timestamp,
+    swept: &mut Swept,
+) -> Result<(), PortError> {
     match look_at(message, now) {
         Finding::Fine => {}
         Finding::Ring => swept.ring = true,

@@ -151,6 +151,11 @@ impl Process {
         self.wait(within).await
     }
 
+    /// Its process id; `None` when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Freezes it (SIGSTOP): its sockets stay open, and it does nothing.
     ///
     /// # Panics

@@ -100,5 +100,9 @@ pub trait Fleet: Send + Sync {
     async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError>;
 
     /// Deliveries whose next attempt is due by `now`, at most `limit`.
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError>;
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError>;
 }

@@ -282,7 +282,12 @@ pub trait Tenant: Send + Sync {
 
     /// A page of messages older than `before`, newest first. Reads a bounded number of items: a page may be short
     /// although more follow.
-    async fn list_messages(&self, filter: &MessageFilter, before: Option<MessageId>, limit: usize) -> Result<MessagePage, PortError>;
+    async fn list_messages(
+        &self,
+        filter: &MessageFilter,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<MessagePage, PortError>;
 
     /// How many messages stand in each state, as counted by the relay so far.
     async fn state_counts(&self) -> Result<StateCounts, PortError>;
@@ -292,7 +297,13 @@ pub trait Tenant: Send + Sync {
 
     /// Adds differences to the counts, for the records of stream shard `stream` after `seen` up to `through`; in one
     /// transaction with the new mark, conditional on the mark being at `seen`. `false` when it was not: nothing is added.
-    async fn add_counts(&self, stream: &str, seen: Option<u128>, through: u128, differences: &[(Direction, State, i64)]) -> Result<bool, PortError>;
+    async fn add_counts(
+        &self,
+        stream: &str,
+        seen: Option<u128>,
+        through: u128,
+        differences: &[(Direction, State, i64)],
+    ) -> Result<bool, PortError>;
 
     /// Takes a message to the wire: `queued` or `held` to `dispatched`, stamped with the owner's epoch. For one that is
     /// `dispatched` already under an epoch not later than `epoch`, restamps it and answers `Unchanged`. Unless the
@@ -311,7 +322,12 @@ pub trait Tenant: Send + Sync {
     async fn refuse(&self, id: MessageId, refusal: &Refusal, at: Timestamp) -> Result<Applied, PortError>;
 
     /// Cancels a message that has not reached the wire and gives its credit back, in one transaction.
-    async fn cancel(&self, id: MessageId, idempotency: Option<&Idempotency>, at: Timestamp) -> Result<Cancelled, PortError>;
+    async fn cancel(
+        &self,
+        id: MessageId,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<Cancelled, PortError>;
 
     /// Gives back the credit of a message that was `unknown` for long enough: conditional on it being `unknown` still
     /// and not refunded. `false` when there was nothing to do.
@@ -344,7 +360,12 @@ pub trait Tenant: Send + Sync {
 
     /// Changes a device; answers it as it is afterwards, `None` when there is none. A repeat changes nothing more.
     /// With an epoch (a host's change) it is refused as [`PortError::Conflict`] when a later epoch has changed it before.
-    async fn change_device(&self, id: DeviceId, change: &DeviceChange, epoch: Option<Epoch>) -> Result<Option<Device>, PortError>;
+    async fn change_device(
+        &self,
+        id: DeviceId,
+        change: &DeviceChange,
+        epoch: Option<Epoch>,
+    ) -> Result<Option<Device>, PortError>;
 
     /// The webhook endpoints of the account, by number.
     async fn endpoints(&self) -> Result<Vec<Endpoint>, PortError>;
@@ -353,7 +374,11 @@ pub trait Tenant: Send + Sync {
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, PortError>;
 
     /// Stores a new endpoint.
-    async fn add_endpoint(&self, endpoint: &Endpoint, idempotency: Option<&Idempotency>) -> Result<Created<Endpoint>, PortError>;
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Created<Endpoint>, PortError>;
 
     /// Deletes an endpoint; `false` when there was none.
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, PortError>;
@@ -369,7 +394,14 @@ pub trait Tenant: Send + Sync {
 
     /// Appends an attempt and sets the delivery's state and next due time; conditional on `made` attempts before it.
     /// `false` when another worker was faster.
-    async fn record_attempt(&self, delivery: &Delivery, made: usize, attempt: &Attempt, state: DeliveryState, due_at: Timestamp) -> Result<bool, PortError>;
+    async fn record_attempt(
+        &self,
+        delivery: &Delivery,
+        made: usize,
+        attempt: &Attempt,
+        state: DeliveryState,
+        due_at: Timestamp,
+    ) -> Result<bool, PortError>;
 
     /// Puts a delivery's next attempt off without one having been made: so that two workers do not attempt it at once.
     /// Conditional on its due time being `seen`; `false` when another worker was faster.
@@ -377,5 +409,11 @@ pub trait Tenant: Send + Sync {
 
     /// The open message or received message with this stanza id of a device, for stanza ids that lead to no message
     /// by themselves. Only received ones have such an entry.
-    async fn received(&self, device: DeviceId, chat: &str, sender: &str, stanza: &StanzaId) -> Result<Option<MessageId>, PortError>;
+    async fn received(
+        &self,
+        device: DeviceId,
+        chat: &str,
+        sender: &str,
+        stanza: &StanzaId,
+    ) -> Result<Option<MessageId>, PortError>;
 }
