@@ -279,7 +279,7 @@ async fn a_failure_in_the_middle_of_a_batch_leaves_it_to_be_read_again_with_noth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_relays_on_one_stream_do_not_count_anything_twice() {
+async fn several_relays_on_one_stream_do_not_count_anything_twice() {
     let world = World::new(113).await;
     let home = world.home(100).await;
     for _ in 0..5 {
