@@ -5,5 +5,6 @@ pub(crate) mod driver;
 mod line;
 pub(crate) mod machine;
 mod records;
+mod task;
 mod turns;
 mod writing;

@@ -134,7 +134,9 @@ impl DeviceHost {
     /// Starts a host. It takes its shards when it has seen who else is there. Needs a Tokio runtime.
     pub async fn start(parts: HostParts, config: HostConfig) -> Result<Self, HostError> {
         if cfg!(feature = "simulator") {
-            tracing::warn!("this build takes any server for WhatsApp (feature `simulator`): never run it for customers");
+            tracing::warn!(
+                "this build takes any server for WhatsApp (feature `simulator`): never run it for customers"
+            );
         }
         let tls = tls::client_config(config.server.extra_root_pem.as_deref())?;
         let server = Server::new(&config.server.url, tls)?;

@@ -40,7 +40,13 @@ pub(crate) struct Workplace {
 
 impl Workplace {
     /// A place with no shards yet.
-    pub(crate) fn new(fleet: Arc<dyn Fleet>, tenants: Arc<dyn Tenants>, queue: Arc<dyn JobQueue>, shards: u16, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        fleet: Arc<dyn Fleet>,
+        tenants: Arc<dyn Tenants>,
+        queue: Arc<dyn JobQueue>,
+        shards: u16,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self { fleet, tenants, queue, shards, shared, devices: AtomicUsize::new(0), held: AtomicUsize::new(0) }
     }
 
@@ -242,7 +248,8 @@ async fn receive(queue: &dyn JobQueue, from: Queue) -> Result<Vec<Job>, PortErro
     for Received { receipt, .. } in received.iter().filter(|received| received.job.is_none()) {
         queue.park("unreadable_job", receipt).await?;
     }
-    let (jobs, receipts): (Vec<_>, Vec<_>) = received.into_iter().map(|received| (received.job, received.receipt)).unzip();
+    let (jobs, receipts): (Vec<_>, Vec<_>) =
+        received.into_iter().map(|received| (received.job, received.receipt)).unzip();
     queue.done(from, &receipts).await?;
     Ok(jobs.into_iter().flatten().collect())
 }

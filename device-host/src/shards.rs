@@ -182,9 +182,12 @@ impl Keeper {
     fn drop_lost(&mut self, leases: &[ShardLease]) {
         let me = &self.me;
         let is_lost = |shard: &Shard, held: &Held| {
-            leases.iter().any(|lease| lease.shard == *shard && (lease.epoch > held.epoch || lease.owner.as_ref() != Some(me)))
+            leases
+                .iter()
+                .any(|lease| lease.shard == *shard && (lease.epoch > held.epoch || lease.owner.as_ref() != Some(me)))
         };
-        let lost: Vec<Shard> = self.held.iter().filter(|(shard, held)| is_lost(shard, held)).map(|(shard, _)| *shard).collect();
+        let lost: Vec<Shard> =
+            self.held.iter().filter(|(shard, held)| is_lost(shard, held)).map(|(shard, _)| *shard).collect();
         for shard in lost {
             tracing::warn!(%shard, "a shard is another host's");
             if let Some(held) = self.held.remove(&shard) {

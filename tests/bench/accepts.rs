@@ -27,9 +27,12 @@ pub(crate) async fn run(span: Duration) -> anyhow::Result<()> {
                 let tenant = shop.stack.tenants.for_account(account);
                 let mut latencies = Latencies::default();
                 while !over.load(Ordering::Acquire) {
-                    let draft = Draft { phone: "0123456789".into(), body: format!("client {number}"), ..Draft::default() };
+                    let draft =
+                        Draft { phone: "0123456789".into(), body: format!("client {number}"), ..Draft::default() };
                     let began = Instant::now();
-                    match send_message(tenant.as_ref(), &shop.stack.numbers, shop.stack.clock.as_ref(), account, draft).await {
+                    match send_message(tenant.as_ref(), &shop.stack.numbers, shop.stack.clock.as_ref(), account, draft)
+                        .await
+                    {
                         Ok(_) => latencies.add(began.elapsed()),
                         Err(_) => {
                             refused.fetch_add(1, Ordering::Relaxed);

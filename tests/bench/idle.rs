@@ -13,7 +13,11 @@ pub(crate) async fn run(devices: usize) -> anyhow::Result<()> {
     settle().await;
     let after = server.memory()?;
     let each = after.saturating_sub(before) as f64 / devices as f64 / 1024.0 / 1024.0;
-    println!("idle: {devices} linked devices, {:.1} MiB with one, {:.1} MiB with all: {each:.3} MiB per idle device", mib(before), mib(after));
+    println!(
+        "idle: {devices} linked devices, {:.1} MiB with one, {:.1} MiB with all: {each:.3} MiB per idle device",
+        mib(before),
+        mib(after)
+    );
     Ok(())
 }
 

@@ -3,11 +3,17 @@
 //! `bench hantar …` is the product itself: the bench starts itself a second time as the server under load, so that its
 //! memory and its processor time are its own.
 
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, clippy::disallowed_methods, reason = "a bench measures and prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    reason = "a bench measures and prints"
+)]
 
 mod accepts;
 mod figures;
 mod idle;
+mod million;
 mod road;
 mod server;
 mod units;
@@ -36,6 +42,9 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("million") {
+                million::run(usize::try_from(number("--writes", 1_000_000))?, span).await?;
             }
             if wanted("idle") {
                 idle::run(usize::try_from(number("--devices", 200))?).await?;

@@ -43,7 +43,13 @@ fn customer(number: usize) -> String {
 }
 
 /// One phase: `pace` in requests a second, or as fast as it goes.
-async fn phase(name: &str, server: &Server, devices: Vec<u64>, span: Duration, pace: Option<f64>) -> anyhow::Result<()> {
+async fn phase(
+    name: &str,
+    server: &Server,
+    devices: Vec<u64>,
+    span: Duration,
+    pace: Option<f64>,
+) -> anyhow::Result<()> {
     let load = Arc::new(Load {
         api: server.api.clone(),
         devices,
@@ -56,7 +62,9 @@ async fn phase(name: &str, server: &Server, devices: Vec<u64>, span: Duration, p
     let before = arrived(network)?;
     let started = Instant::now();
     let wall = started_at_ms();
-    let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(client(load.clone(), name.to_owned(), pace.map(|pace| CLIENTS as f64 / pace)))).collect();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| tokio::spawn(client(load.clone(), name.to_owned(), pace.map(|pace| CLIENTS as f64 / pace))))
+        .collect();
     tokio::time::sleep(span).await;
     let at_the_end = arrived(network)? - before;
     load.stop.store(true, Ordering::Release);
@@ -73,7 +81,12 @@ async fn phase(name: &str, server: &Server, devices: Vec<u64>, span: Duration, p
         rate(at_the_end, span),
     );
     let drained = drain(network, before + accepted).await?;
-    println!("road, {name}: all {accepted} on the phones after {:.1} s, {:.0} deliveries/s over all; accept to phone {}", started.elapsed().as_secs_f64(), rate(drained - before, started.elapsed()), to_phone(network, &load, started, wall).await?.line());
+    println!(
+        "road, {name}: all {accepted} on the phones after {:.1} s, {:.0} deliveries/s over all; accept to phone {}",
+        started.elapsed().as_secs_f64(),
+        rate(drained - before, started.elapsed()),
+        to_phone(network, &load, started, wall).await?.line()
+    );
     Ok(())
 }
 
@@ -132,7 +145,8 @@ async fn to_phone(network: &Network, load: &Load, started: Instant, wall: u64) -
         for message in network.messages(&customer(number))? {
             if let Some(at) = accepted.get(&message.text) {
                 let accepted_ms = u64::try_from(at.duration_since(started).as_millis()).unwrap_or(0);
-                latencies.add(Duration::from_millis(message.received_at.saturating_sub(wall).saturating_sub(accepted_ms)));
+                latencies
+                    .add(Duration::from_millis(message.received_at.saturating_sub(wall).saturating_sub(accepted_ms)));
             }
         }
     }

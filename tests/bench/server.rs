@@ -23,7 +23,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
+        let simulator =
+            Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
         let folder = TempDir::new()?;
         let port = free_port();
         let mut command = Command::new(std::env::current_exe()?);
@@ -33,7 +34,13 @@ impl Server {
         command.arg("--data-dir").arg(folder.path()).env("HANTAR_LOG", "warn");
         let mut process = Process::start(command);
         process.wait_for_health(&format!("http://127.0.0.1:{port}/healthz"), LONG).await;
-        let server = Self { simulator, api: JsonClient::new(&format!("http://127.0.0.1:{port}/api/v1")), devices: vec![], folder, process };
+        let server = Self {
+            simulator,
+            api: JsonClient::new(&format!("http://127.0.0.1:{port}/api/v1")),
+            devices: vec![],
+            folder,
+            process,
+        };
         server.command(&["credits", "grant", "100000000"])?;
         let made = server.command(&["token", "create", "--name", "bench", "--json"])?;
         let made: Value = serde_json::from_str(&made)?;
@@ -42,7 +49,12 @@ impl Server {
     }
 
     fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(std::env::current_exe()?).arg("hantar").args(arguments).arg("--data-dir").arg(self.folder.path()).output()?;
+        let output = Command::new(std::env::current_exe()?)
+            .arg("hantar")
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.folder.path())
+            .output()?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
     }

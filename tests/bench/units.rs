@@ -47,7 +47,13 @@ impl Metered {
         let faults = FaultyClient::new(engines.dynamo.http_client(), FaultPlan::default(), 1);
         let queues = engines.queues.http_client();
         let stack = Stack::on(engines, faults.http_client(), queues, clock, Arc::new(SystemEntropy)).await?;
-        let new = NewAccount { name: "Bench".into(), email: Email::parse("bench@example.com")?, verified: true, credits: 10_000, device_name: "Bench".into() };
+        let new = NewAccount {
+            name: "Bench".into(),
+            email: Email::parse("bench@example.com")?,
+            verified: true,
+            credits: 10_000,
+            device_name: "Bench".into(),
+        };
         let founded = found_account(&stack.founders(), new).await?.context("a new account")?;
         Ok(Self { stack, faults, account: founded.account.id, _folder: folder })
     }
@@ -56,7 +62,8 @@ impl Metered {
 pub(crate) async fn run() -> anyhow::Result<()> {
     let shop = Metered::open().await?;
     let stack = &shop.stack;
-    let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
+    let simulator =
+        Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
     simulator.network().create_phone("60111222333", "Shop")?;
     simulator.network().create_phone(CUSTOMER, "Ali")?;
     let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
@@ -81,8 +88,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         all_in(&shop, &ids, State::Read).await?;
         let units = shop.faults.write_units();
         let each = units.values().sum::<f64>() / MESSAGES as f64;
-        let tables: Vec<String> = units.iter().map(|(table, units)| format!("{table} {:.2}", units / MESSAGES as f64)).collect();
-        println!("units: {MESSAGES} messages {label}, from accept to read: {each:.2} write units each ({})", tables.join(", "));
+        let tables: Vec<String> =
+            units.iter().map(|(table, units)| format!("{table} {:.2}", units / MESSAGES as f64)).collect();
+        println!(
+            "units: {MESSAGES} messages {label}, from accept to read: {each:.2} write units each ({})",
+            tables.join(", ")
+        );
     }
     relaying.abort();
     host.drain().await;
@@ -130,7 +141,9 @@ async fn link(shop: &Metered, simulator: &Simulator) -> anyhow::Result<DeviceId>
 
 async fn send(shop: &Metered, device: DeviceId, number: usize) -> anyhow::Result<MessageId> {
     let tenant = shop.stack.tenants.for_account(shop.account);
-    let body = format!("Salam, your order number {number} is ready. Come by between nine and six, or tell us where to bring it.");
+    let body = format!(
+        "Salam, your order number {number} is ready. Come by between nine and six, or tell us where to bring it."
+    );
     let draft = Draft { phone: CUSTOMER.into(), body, device: Some(device), ..Draft::default() };
     Ok(send_message(tenant.as_ref(), &shop.stack.numbers, shop.stack.clock.as_ref(), shop.account, draft).await?.id)
 }

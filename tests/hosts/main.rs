@@ -1,3 +1,14 @@
-//! Two device hosts on one table: sharing, dying, being stopped and woken, leaving, and being cut off.
+//! Two device hosts on one table: sharing, dying, being stopped and woken, leaving, being cut off; and the two builds of
+//! a host. The hosts are processes of their own; tables and queues are the embedded engines over loopback.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+mod cut_off;
+mod host;
+mod keys;
+mod killed;
+mod leaving;
+mod plain_build;
+mod sending;
+mod woken;
+mod world;

@@ -7,7 +7,8 @@ use crate::shop::{ALI, Shop};
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_work_while_the_server_runs() {
     let shop = Shop::unlinked().await;
-    let made = shop.command_json(&["user", "create", "--email", "sara@example.com", "--account", "Sara's shop", "--json"]);
+    let made =
+        shop.command_json(&["user", "create", "--email", "sara@example.com", "--account", "Sara's shop", "--json"]);
     let sara = shop.api().with_token(made["token"].as_str().unwrap());
     let refused = sara.clone().post("/messages/send", &json!({ "phone": ALI, "body": "x" })).await.unwrap();
     assert_eq!((refused.status, &refused.body["message"]), (403, &json!("Your email address is not verified.")));

@@ -13,7 +13,8 @@ async fn a_number_is_linked_a_message_sent_and_watched_until_it_is_read() {
     shop.state(id, &["delivered"]).await;
     shop.simulator.network().mark_read(ALI, None).unwrap();
     let message = shop.state(id, &["read"]).await;
-    let states: Vec<&str> = message["history"].as_array().unwrap().iter().filter_map(|step| step["status"].as_str()).collect();
+    let states: Vec<&str> =
+        message["history"].as_array().unwrap().iter().filter_map(|step| step["status"].as_str()).collect();
     assert_eq!(states, ["queued", "dispatched", "sent", "delivered", "read"]);
     assert_eq!(shop.balance().await, 9_999);
     shop.event(id, "read").await;
@@ -56,7 +57,8 @@ async fn the_same_idempotency_key_sends_once_and_pays_once() {
     let second = shop.with_key("order-1").post("/messages/send", &body).await.unwrap();
     assert_eq!((first.status, second.status), (202, 202));
     assert_eq!(first.body["data"]["id"], second.body["data"]["id"]);
-    let other = shop.with_key("order-1").post("/messages/send", &json!({ "phone": ALI, "body": "Twice" })).await.unwrap();
+    let other =
+        shop.with_key("order-1").post("/messages/send", &json!({ "phone": ALI, "body": "Twice" })).await.unwrap();
     assert_eq!(other.status, 422, "{}", other.body);
     assert_eq!(shop.texts(ALI, 1).await, ["Once"]);
     assert_eq!(shop.balance().await, 9_999);

@@ -29,7 +29,11 @@ const HOPS: [Hop; 17] = [
     hop("the doorbell deleted", "after|DeleteMessageBatch|hantar-shard"),
     hop("before it is taken to the wire", "before|UpdateItem|\":s\":{\"S\":\"dispatched\"}"),
     hop("taken to the wire, not written", "after|UpdateItem|\":s\":{\"S\":\"dispatched\"}"),
-    Hop { name: "written, the answer not recorded", point: "before|UpdateItem|\":s\":{\"S\":\"sent\"}", may_repeat: true },
+    Hop {
+        name: "written, the answer not recorded",
+        point: "before|UpdateItem|\":s\":{\"S\":\"sent\"}",
+        may_repeat: true,
+    },
     hop("the answer recorded", "after|UpdateItem|\":s\":{\"S\":\"sent\"}"),
     // A receipt may overtake the server's answer, and then neither is recorded.
     Hop { name: "a receipt not recorded", point: "before|UpdateItem|\":s\":{\"S\":\"delivered\"}", may_repeat: true },
@@ -64,7 +68,8 @@ async fn a_message_survives_a_kill_at_every_hop_and_reaches_the_phone_once() {
         let texts = shop.texts(ALI, number + 1).await;
         assert_eq!(texts.len(), number + 1, "{}: each arrived once: {texts:?}", hop.name);
         assert_eq!(texts.last(), Some(&text));
-        let repeated: Vec<_> = shop.stanzas().into_iter().filter(|(id, count)| !before.contains_key(id) && *count > 1).collect();
+        let repeated: Vec<_> =
+            shop.stanzas().into_iter().filter(|(id, count)| !before.contains_key(id) && *count > 1).collect();
         assert!(hop.may_repeat || repeated.is_empty(), "{}: written more than once: {repeated:?}", hop.name);
     }
     all_are_read_paid_and_told(&shop, &ids).await;

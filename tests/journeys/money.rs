@@ -73,7 +73,8 @@ async fn of_cancel_and_dispatch_racing_one_wins_and_the_money_is_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credits_nothing_is_queued() {
     let shop = Shop::unlinked().await;
-    let made = shop.command_json(&["user", "create", "--email", "poor@example.com", "--verified", "--credits", "1", "--json"]);
+    let made =
+        shop.command_json(&["user", "create", "--email", "poor@example.com", "--verified", "--credits", "1", "--json"]);
     let api = shop.api().with_token(made["token"].as_str().unwrap());
     let body = json!({ "phone": ALI, "body": "x" });
     assert_eq!(api.clone().post("/messages/send", &body).await.unwrap().status, 202);

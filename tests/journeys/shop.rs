@@ -39,7 +39,10 @@ impl Shop {
 
     /// A running shop whose number is not linked yet.
     pub(crate) async fn unlinked() -> Self {
-        let simulator = Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 7, state_file: None }).await.unwrap();
+        let simulator =
+            Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 7, state_file: None })
+                .await
+                .unwrap();
         simulator.network().create_phone(SHOP, "Shop").unwrap();
         simulator.network().create_phone(ALI, "Ali").unwrap();
         let mut shop = Self {
@@ -90,7 +93,12 @@ impl Shop {
 
     /// Runs an administrator's command beside the server.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(hantar_with_simulator()).args(arguments).arg("--data-dir").arg(self.folder.path()).output().unwrap()
+        Command::new(hantar_with_simulator())
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.folder.path())
+            .output()
+            .unwrap()
     }
 
     pub(crate) fn command_json(&self, arguments: &[&str]) -> Value {
@@ -176,14 +184,25 @@ impl Shop {
     /// The texts that a customer's phone shows, in order of arrival, once there are `count`.
     pub(crate) async fn texts(&self, phone: &str, count: usize) -> Vec<String> {
         let messages = self.simulator.network().wait_for_messages(phone, count, Duration::from_secs(30)).await.unwrap();
-        let texts: Vec<String> = messages.into_iter().filter(|message| !message.from_me).map(|message| message.text).collect();
-        assert!(texts.len() >= count, "{} of {count} came: {texts:?}; the last lines: {:#?}", texts.len(), self.last_lines());
+        let texts: Vec<String> =
+            messages.into_iter().filter(|message| !message.from_me).map(|message| message.text).collect();
+        assert!(
+            texts.len() >= count,
+            "{} of {count} came: {texts:?}; the last lines: {:#?}",
+            texts.len(),
+            self.last_lines()
+        );
         texts
     }
 
     /// How often each of our stanza ids came to the server.
     pub(crate) fn stanzas(&self) -> BTreeMap<String, usize> {
-        let filter = StanzaFilter { tag: Some("message".into()), direction: Some(StanzaDirection::In), phone: Some(SHOP.into()), ..StanzaFilter::default() };
+        let filter = StanzaFilter {
+            tag: Some("message".into()),
+            direction: Some(StanzaDirection::In),
+            phone: Some(SHOP.into()),
+            ..StanzaFilter::default()
+        };
         let mut counts = BTreeMap::new();
         for stanza in self.simulator.network().stanzas(&filter) {
             *counts.entry(stanza.id.unwrap_or_default()).or_default() += 1;
@@ -203,7 +222,9 @@ impl Shop {
     pub(crate) async fn event(&self, id: u64, status: &str) -> Value {
         self.until(&format!("the event that {id} is {status}"), async |_| {
             let events = self.subscriber.received().into_iter().map(|request| request.json());
-            events.into_iter().find(|event| event["type"] == "message.status" && event["data"]["id"] == id && event["data"]["status"] == status)
+            events.into_iter().find(|event| {
+                event["type"] == "message.status" && event["data"]["id"] == id && event["data"]["status"] == status
+            })
         })
         .await
     }

@@ -38,7 +38,12 @@ async fn a_failed_attempt_is_repeated_under_the_same_id_also_after_a_restart() {
     let first = requests[0].header("webhook-id").to_owned();
     let again = shop
         .until("the first event again", async |_| {
-            let same: Vec<_> = shop.subscriber.received().into_iter().filter(|request| request.header("webhook-id") == first).collect();
+            let same: Vec<_> = shop
+                .subscriber
+                .received()
+                .into_iter()
+                .filter(|request| request.header("webhook-id") == first)
+                .collect();
             (same.len() >= 2).then_some(same)
         })
         .await;
@@ -49,7 +54,14 @@ async fn a_failed_attempt_is_repeated_under_the_same_id_also_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_that_are_not_public_are_refused_unless_listed() {
     let shop = Shop::unlinked().await;
-    for url in ["http://example.com/x", "https://10.0.0.1/x", "https://[::1]:8443/x", "https://user:pw@example.com/", "nonsense", "http://169.254.169.254/"] {
+    for url in [
+        "http://example.com/x",
+        "https://10.0.0.1/x",
+        "https://[::1]:8443/x",
+        "https://user:pw@example.com/",
+        "nonsense",
+        "http://169.254.169.254/",
+    ] {
         let answer = shop.api().post("/webhooks", &json!({ "url": url, "events": ["*"] })).await.unwrap();
         assert_eq!(answer.status, 422, "{url}: {}", answer.body);
         assert!(answer.body["errors"]["url"].is_array(), "{url}: {}", answer.body);

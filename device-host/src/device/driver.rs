@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, DeviceId, Epoch, StanzaKey};
 use hantar_domain::pacing::Pacing;
@@ -16,9 +13,11 @@ use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Clock, DeviceChange, Entropy, KeyError, KeyTable, PortError, Tenant};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::machine::{Action, Input, Machine, Now};
 use super::records::{Recorded, facts, record};
+use super::task::{Task, result_of};
 use super::turns::read_turns;
 use super::writing::write;
 use crate::rate::Rate;
@@ -114,10 +113,12 @@ pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
         heard_sender,
         frames: Arc::default(),
         seen_at: None,
-        recording: FuturesUnordered::new(),
+        recording: JoinSet::new(),
         opening: None,
+        fence: Fence::default(),
         work: None,
         counted: false,
+        stopping: false,
         stanza_key: device.stanza_key,
         desk,
     };
@@ -153,21 +154,24 @@ async fn claim_and_read(desk: &Desk) -> Result<Option<Device>, KeyError> {
 struct Open {
     connection: Connection,
     notices: mpsc::UnboundedReceiver<Notice>,
-    fence: Fence,
 }
 
 struct Driver {
     desk: Arc<Desk>,
     machine: Machine,
     connection: Option<Open>,
-    opening: Option<BoxFuture<'static, Result<Open, BeginError>>>,
+    opening: Option<Task<Result<Open, BeginError>>>,
+    /// Of the connection, or of the one being begun.
+    fence: Fence,
     heard: mpsc::UnboundedReceiver<Heard>,
     heard_sender: mpsc::UnboundedSender<Heard>,
     frames: Arc<AtomicBool>,
     seen_at: Option<Timestamp>,
-    recording: FuturesUnordered<BoxFuture<'static, Recorded>>,
-    work: Option<BoxFuture<'static, Input>>,
+    recording: JoinSet<Recorded>,
+    work: Option<Task<Input>>,
     counted: bool,
+    /// The machine was told that the host leaves.
+    stopping: bool,
     stanza_key: StanzaKey,
 }
 
@@ -205,25 +209,28 @@ impl Driver {
             self.count();
         }
         // What was answered on the last breath is still recorded.
-        while self.recording.next().await.is_some() {}
+        while self.recording.join_next().await.is_some() {}
     }
 
     async fn next(&mut self, mailbox: &mut Mailbox) -> Event {
         let now = self.desk.clock.now();
         let seen_due = self.seen_at.filter(|_| self.machine.is_online()).map(|at| at + SEEN_EVERY);
         let timer = self.machine.wake_at(now).into_iter().chain(seen_due).min().map(|at| at.since(now));
-        let leaving = *mailbox.leaving.borrow();
+        let stopping = self.stopping;
         tokio::select! {
             biased;
-            event = of_connection(self.connection.as_mut()) => event,
-            () = said(&mut mailbox.leaving), if !leaving => Event::Input(Input::Stop),
-            Some(recorded) = self.recording.next(), if !self.recording.is_empty() => Event::Recorded(recorded),
+            event = of_connection(self.connection.as_mut(), &self.fence) => event,
+            () = said(&mut mailbox.leaving), if !stopping => {
+                self.stopping = true;
+                Event::Input(Input::Stop)
+            }
+            Some(Ok(recorded)) = self.recording.join_next(), if !self.recording.is_empty() => Event::Recorded(recorded),
             Some(heard) = self.heard.recv(), if self.recording.len() < RECORDING => Event::Heard(heard),
-            opened = when_some(self.opening.as_mut()) => {
+            opened = result_of(self.opening.as_mut()) => {
                 self.opening = None;
                 Event::Opened(opened)
             }
-            done = when_some(self.work.as_mut()) => {
+            done = result_of(self.work.as_mut()) => {
                 self.work = None;
                 Event::Input(done)
             }
@@ -256,7 +263,7 @@ impl Driver {
             if matches!(self.feed(Input::Answered(fact.message)).await, Course::End) {
                 return Course::End;
             }
-            self.recording.push(record(Arc::clone(&self.desk.tenant), Arc::clone(&self.desk.clock), fact));
+            self.recording.spawn(record(Arc::clone(&self.desk.tenant), Arc::clone(&self.desk.clock), fact));
         }
         Course::On
     }
@@ -264,7 +271,11 @@ impl Driver {
     /// Carries out an action; answers what it came to, where that is known at once.
     async fn act(&mut self, action: Action) -> Result<Option<Input>, End> {
         match action {
-            Action::Connect { pairing } => self.opening = Some(open(Arc::clone(&self.desk), self.news(), pairing)),
+            Action::Connect { pairing } => {
+                self.fence = Fence::default();
+                self.opening =
+                    Some(Task::begin(open(Arc::clone(&self.desk), self.fence.clone(), self.news(), pairing)));
+            }
             Action::Disconnect => self.close().await,
             Action::Settle => {
                 if let Some(open) = &self.connection {
@@ -273,10 +284,10 @@ impl Driver {
             }
             Action::EraseKeys => erase(&self.desk).await?,
             Action::Change(wanted) => change(&self.desk, &wanted).await?,
-            Action::ReadDevice => self.work = Some(read_device(Arc::clone(&self.desk))),
+            Action::ReadDevice => self.work = Some(Task::begin(read_device(Arc::clone(&self.desk)))),
             Action::ReadTurns { leave_out, thorough } => {
                 let desk = Arc::clone(&self.desk);
-                self.work = Some(Box::pin(async move {
+                self.work = Some(Task::begin(async move {
                     let read = read_turns(desk.tenant.as_ref(), desk.device, desk.clock.now(), &leave_out, thorough);
                     read.await.map_or_else(|error| unread(&error, Input::TurnsUnread), Input::Turns)
                 }));
@@ -285,7 +296,7 @@ impl Driver {
                 let id = message.turn.message;
                 let Some(open) = &self.connection else { return Ok(Some(Input::NotWritten(id))) };
                 let (desk, line) = (Arc::clone(&self.desk), open.connection.line());
-                self.work = Some(Box::pin(async move { write(&desk, &line, &message).await }));
+                self.work = Some(Task::begin(async move { write(&desk, &line, &message).await }));
             }
             Action::Finish => return Err(End),
         }
@@ -317,6 +328,7 @@ impl Driver {
     /// The keys say that another host was here, or that what they hold must not be stored: ask, and begin anew.
     async fn fenced(&mut self) -> Course {
         self.connection = None;
+        self.opening = None;
         match self.desk.shared.keys.claim(self.desk.device, self.desk.epoch).await {
             Err(KeyError::Fenced) => {
                 tracing::info!(device.id = %self.desk.device, "the device belongs to another host");
@@ -333,6 +345,7 @@ impl Driver {
         {
             open.connection.close().await;
         }
+        self.fence.shut().await;
     }
 
     /// Once a minute at most: frames come.
@@ -365,6 +378,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.fence.trip();
         if self.counted {
             self.desk.shared.connected.fetch_sub(1, Ordering::Relaxed);
         }
@@ -405,25 +419,27 @@ async fn change(desk: &Desk, change: &DeviceChange) -> Result<(), End> {
 }
 
 /// Waits for its turn, then begins a connection with the stored keys.
-fn open(desk: Arc<Desk>, (news, notices): (News, mpsc::UnboundedReceiver<Notice>), pairing: bool) -> BoxFuture<'static, Result<Open, BeginError>> {
-    Box::pin(async move {
-        let shared = &desk.shared;
-        shared.connects.turn().await;
-        let unread = |error: PortError| BeginError::Build(error.to_string());
-        let key = shared.account_keys.of(desk.account).await.map_err(unread)?;
-        let device = desk.tenant.device(desk.device).await.map_err(unread)?;
-        let stanza_key = device.ok_or_else(|| BeginError::Build("the device is gone".into()))?.stanza_key;
-        let fence = Fence::default();
-        let (table, entropy) = (Arc::clone(&shared.keys), Arc::clone(&shared.entropy));
-        let keys = DeviceKeys { table, device: desk.device, epoch: desk.epoch, key, entropy, fence: fence.clone() };
-        let (numbers, clock) = (Arc::clone(&shared.numbers), Arc::clone(&desk.clock));
-        let inbox = Inbox::new(Arc::clone(&desk.tenant), numbers, clock, desk.account, desk.device);
-        let outbox = Outbox { tenant: Arc::clone(&desk.tenant), device: desk.device, stanza_key };
-        let store = Store::new(keys, inbox, outbox);
-        let guard = guard(&desk, &fence);
-        let begun = Connection::begin(store, shared.server.clone(), guard, &shared.identity, pairing, news).await;
-        begun.map(|connection| Open { connection, notices, fence })
-    })
+async fn open(
+    desk: Arc<Desk>,
+    fence: Fence,
+    (news, notices): (News, mpsc::UnboundedReceiver<Notice>),
+    pairing: bool,
+) -> Result<Open, BeginError> {
+    let shared = &desk.shared;
+    shared.connects.turn().await;
+    let unread = |error: PortError| BeginError::Build(error.to_string());
+    let key = shared.account_keys.of(desk.account).await.map_err(unread)?;
+    let device = desk.tenant.device(desk.device).await.map_err(unread)?;
+    let stanza_key = device.ok_or_else(|| BeginError::Build("the device is gone".into()))?.stanza_key;
+    let (table, entropy) = (Arc::clone(&shared.keys), Arc::clone(&shared.entropy));
+    let keys = DeviceKeys { table, device: desk.device, epoch: desk.epoch, key, entropy, fence: fence.clone() };
+    let (numbers, clock) = (Arc::clone(&shared.numbers), Arc::clone(&desk.clock));
+    let inbox = Inbox::new(Arc::clone(&desk.tenant), numbers, clock, desk.account, desk.device);
+    let outbox = Outbox { tenant: Arc::clone(&desk.tenant), device: desk.device, stanza_key };
+    let store = Store::new(keys, inbox, outbox);
+    let guard = guard(&desk, &fence);
+    let begun = Connection::begin(store, shared.server.clone(), guard, &shared.identity, pairing, news).await;
+    begun.map(|connection| Open { connection, notices })
 }
 
 /// Right before each write: the shard is ours, and the keys do not say otherwise.
@@ -432,14 +448,12 @@ fn guard(desk: &Desk, fence: &Fence) -> Guard {
     Arc::new(move || ours.holds() && !fence.is_tripped())
 }
 
-fn read_device(desk: Arc<Desk>) -> BoxFuture<'static, Input> {
-    Box::pin(async move {
-        match desk.tenant.device(desk.device).await {
-            Ok(Some(device)) => Input::Device(Box::new(device)),
-            Ok(None) => Input::DeviceUnread,
-            Err(error) => unread(&error, Input::DeviceUnread),
-        }
-    })
+async fn read_device(desk: Arc<Desk>) -> Input {
+    match desk.tenant.device(desk.device).await {
+        Ok(Some(device)) => Input::Device(Box::new(device)),
+        Ok(None) => Input::DeviceUnread,
+        Err(error) => unread(&error, Input::DeviceUnread),
+    }
 }
 
 fn unread(error: &PortError, input: Input) -> Input {
@@ -447,19 +461,12 @@ fn unread(error: &PortError, input: Input) -> Input {
     input
 }
 
-async fn of_connection(open: Option<&mut Open>) -> Event {
+async fn of_connection(open: Option<&mut Open>, fence: &Fence) -> Event {
     let Some(open) = open else { return std::future::pending().await };
     tokio::select! {
         biased;
-        () = open.fence.tripped() => Event::Fenced,
+        () = fence.tripped() => Event::Fenced,
         notice = open.notices.recv() => Event::Input(input(notice.unwrap_or(Notice::Ended))),
-    }
-}
-
-async fn when_some<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
     }
 }
 

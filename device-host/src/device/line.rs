@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hantar_domain::ids::MessageId;
-use hantar_domain::message::{ACK_PATIENCE, Lane, OpenMessage, State};
+use hantar_domain::message::{ACK_PATIENCE, Lane, OpenMessage};
 use hantar_domain::time::Timestamp;
 
 /// How many messages may wait for WhatsApp's answer at once.
@@ -98,7 +98,7 @@ impl Line {
         // Answers that came while the table was being read.
         self.ready.retain(|message| !self.answered.contains_key(&message.turn.message));
         // First what may be on the wire already, then by lane and acceptance.
-        self.ready.sort_by_key(|message| (message.state != State::Dispatched, message.turn));
+        self.ready.sort_by_key(|message| (!message.state.is_unanswered(), message.turn));
         self.more = turns.more;
         self.next_due = turns.next_due;
         self.answered.retain(|_, answer| *answer == Answer::Heard);
@@ -191,5 +191,5 @@ impl Line {
 
 /// When a message may go; `None`: now. What may be on the wire already does not wait for its pace.
 fn may_go(message: &OpenMessage, due: impl Fn(Lane) -> Option<Timestamp>) -> Option<Timestamp> {
-    if message.state == State::Dispatched { None } else { due(message.turn.lane) }
+    if message.state.is_unanswered() { None } else { due(message.turn.lane) }
 }

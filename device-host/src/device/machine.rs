@@ -15,8 +15,8 @@ use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::DeviceChange;
 
 use super::backoff;
-pub(crate) use super::line::Turns;
 use super::line::Line;
+pub(crate) use super::line::Turns;
 
 /// After the table failed, or a message could not be written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -347,7 +347,9 @@ impl Machine {
             (Phase::Resting, Some(_)) => self.pair(now, actions),
             (Phase::Pairing, None) => self.rest(Status::Unlinked, None, now, actions),
             // A host died while it showed a code.
-            (Phase::Resting, None) if first && device.status == Status::Pairing => self.rest(Status::Unlinked, None, now, actions),
+            (Phase::Resting, None) if first && device.status == Status::Pairing => {
+                self.rest(Status::Unlinked, None, now, actions)
+            }
             (Phase::Resting, None) => self.hide_code(actions),
             _ => {}
         }
@@ -390,7 +392,9 @@ impl Machine {
                 }
                 self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions);
             }
-            Phase::Connecting { .. } => self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions),
+            Phase::Connecting { .. } => {
+                self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions)
+            }
             // The codes of one connection ran out, or it broke: more, while somebody wants them.
             Phase::Pairing => {
                 self.hide_code(actions);

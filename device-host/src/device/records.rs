@@ -1,14 +1,13 @@
 //! Telling the table what WhatsApp said about messages. Done beside the writing, so that the one does not wait for the
 //! other, and with several tries: what is lost here is asked for again only by writing the message once more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use hantar_domain::ids::{MessageId, StanzaKey};
 use hantar_usecases::ports::{Applied, Clock, PortError, Tenant};
 use hantar_usecases::record_ack::record_ack;
 use hantar_usecases::record_receipt::{Receipt, record_receipt};
-use std::sync::Arc;
 
 use crate::whatsapp::events::Heard;
 
@@ -50,20 +49,18 @@ pub(super) struct Recorded {
 }
 
 /// Records a fact.
-pub(super) fn record(tenant: Arc<dyn Tenant>, clock: Arc<dyn Clock>, fact: Fact) -> BoxFuture<'static, Recorded> {
-    Box::pin(async move {
-        let mut pauses = PAUSES_MS.iter();
-        loop {
-            let Err(error) = once(tenant.as_ref(), clock.as_ref(), &fact).await else {
-                return Recorded { message: fact.message, stored: true };
-            };
-            let Some(pause) = pauses.next().filter(|_| !matches!(error, PortError::Corrupt(_))) else {
-                tracing::warn!(message.id = %fact.message, %error, "an answer of WhatsApp could not be recorded");
-                return Recorded { message: fact.message, stored: false };
-            };
-            tokio::time::sleep(Duration::from_millis(*pause)).await;
-        }
-    })
+pub(super) async fn record(tenant: Arc<dyn Tenant>, clock: Arc<dyn Clock>, fact: Fact) -> Recorded {
+    let mut pauses = PAUSES_MS.iter();
+    loop {
+        let Err(error) = once(tenant.as_ref(), clock.as_ref(), &fact).await else {
+            return Recorded { message: fact.message, stored: true };
+        };
+        let Some(pause) = pauses.next().filter(|_| !matches!(error, PortError::Corrupt(_))) else {
+            tracing::warn!(message.id = %fact.message, %error, "an answer of WhatsApp could not be recorded");
+            return Recorded { message: fact.message, stored: false };
+        };
+        tokio::time::sleep(Duration::from_millis(*pause)).await;
+    }
 }
 
 async fn once(tenant: &dyn Tenant, clock: &dyn Clock, fact: &Fact) -> Result<Applied, PortError> {
@@ -83,7 +80,10 @@ mod tests {
     fn only_our_own_ids_lead_to_facts() {
         let key = StanzaKey([3; 16]);
         let ours = StanzaId::for_message(&key, MessageId(7));
-        let heard = Heard::Receipt { stanzas: vec![StanzaId("3EB0FFFFFFFFFFFFFFFFFF".into()), ours.clone()], receipt: Receipt::Read };
+        let heard = Heard::Receipt {
+            stanzas: vec![StanzaId("3EB0FFFFFFFFFFFFFFFFFF".into()), ours.clone()],
+            receipt: Receipt::Read,
+        };
         assert_eq!(facts(heard, &key), vec![Fact { message: MessageId(7), what: What::Receipt(Receipt::Read) }]);
         let foreign = Heard::Answer { stanza: StanzaId("17.1".into()), error: None };
         assert_eq!(facts(foreign, &key), vec![]);

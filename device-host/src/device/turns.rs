@@ -20,12 +20,21 @@ const CHUNK: usize = 50;
 
 /// Reads the line of `device`, leaving some out. A thorough reading goes through all of it, for messages that were on
 /// the wire when another host or process died.
-pub(super) async fn read_turns(tenant: &dyn Tenant, device: DeviceId, now: Timestamp, leave_out: &BTreeSet<MessageId>, thorough: bool) -> Result<Turns, PortError> {
+pub(super) async fn read_turns(
+    tenant: &dyn Tenant,
+    device: DeviceId,
+    now: Timestamp,
+    leave_out: &BTreeSet<MessageId>,
+    thorough: bool,
+) -> Result<Turns, PortError> {
     let mut limit = if thorough { FURTHEST } else { (LOOK + leave_out.len()).min(FURTHEST) };
     loop {
         let line = tenant.open_turns(device, limit).await?;
         let whole = line.len() < limit;
         let mut found = look(tenant, device, line, now, leave_out, thorough).await?;
+        if thorough {
+            found.ready.extend(unanswered(tenant, device, leave_out).await?);
+        }
         found.more |= !whole;
         if whole || !found.ready.is_empty() || limit >= FURTHEST {
             // Nothing but held and written ones as far as one can see: not to be read again before one is due.
@@ -36,7 +45,14 @@ pub(super) async fn read_turns(tenant: &dyn Tenant, device: DeviceId, now: Times
     }
 }
 
-async fn look(tenant: &dyn Tenant, device: DeviceId, mut line: Vec<Turn>, now: Timestamp, leave_out: &BTreeSet<MessageId>, thorough: bool) -> Result<Turns, PortError> {
+async fn look(
+    tenant: &dyn Tenant,
+    device: DeviceId,
+    mut line: Vec<Turn>,
+    now: Timestamp,
+    leave_out: &BTreeSet<MessageId>,
+    thorough: bool,
+) -> Result<Turns, PortError> {
     let mut found = Turns::default();
     line.retain(|turn| !leave_out.contains(&turn.message));
     for turns in line.chunks(CHUNK) {
@@ -49,10 +65,42 @@ async fn look(tenant: &dyn Tenant, device: DeviceId, mut line: Vec<Turn>, now: T
         for turn in turns {
             let message = messages.iter().find(|message| message.id == turn.message);
             match place(*turn, message, now) {
-                Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => found.ready.push(message),
+                Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => {
+                    found.ready.push(message)
+                }
                 Place::Ready(_) => found.more = true,
                 Place::Held(due) => found.next_due = Some(found.next_due.map_or(due, |known| known.min(due))),
                 Place::Gone => tenant.forget_turn(device, *turn).await?,
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Messages that were called `unknown` while nobody could write them again: older than all that is open.
+async fn unanswered(
+    tenant: &dyn Tenant,
+    device: DeviceId,
+    leave_out: &BTreeSet<MessageId>,
+) -> Result<Vec<OpenMessage>, PortError> {
+    let mut ids = tenant.unknown_messages(device, FURTHEST).await?;
+    ids.retain(|id| !leave_out.contains(id));
+    let mut found = Vec::new();
+    for ids in ids.chunks(CHUNK) {
+        for message in tenant.messages(ids).await? {
+            if message.state == State::Unknown
+                && !message.refunded
+                && let Some(phone) = message.phone
+            {
+                let turn = Turn { lane: message.lane, accepted_at: message.accepted_at, message: message.id };
+                found.push(OpenMessage {
+                    turn,
+                    state: message.state,
+                    held_until: None,
+                    phone,
+                    body: message.body,
+                    stanza: message.stanza,
+                });
             }
         }
     }

@@ -29,7 +29,7 @@ pub(super) async fn write(desk: &Desk, line: &Line, message: &OpenMessage) -> In
 async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result<Input, PortError> {
     let id = message.turn.message;
     // Asked before the message counts as on the wire: one that may have been written is never refused by us.
-    if message.state != State::Dispatched {
+    if !message.state.is_unanswered() {
         match line.is_on_whatsapp(&message.phone).await {
             Ok(true) => {}
             Ok(false) => return refuse(desk, id).await,
@@ -44,6 +44,9 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
     }
     match desk.tenant.dispatch(id, desk.epoch, desk.clock.now()).await? {
         Applied::Moved(now) | Applied::Unchanged(now) if now.state == State::Dispatched => {}
+        // Called `unknown` since, or before we came: it may never have been written, and the phone drops a repeat. Not
+        // once its credit was given back: then its sender was told not to count on it.
+        Applied::Unchanged(now) if message.state.is_unanswered() && now.state == State::Unknown && !now.refunded => {}
         Applied::Moved(_) | Applied::Unchanged(_) | Applied::Missing => {
             desk.tenant.forget_turn(desk.device, message.turn).await?;
             return Ok(Input::Gone(id));

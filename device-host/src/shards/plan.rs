@@ -43,7 +43,8 @@ pub(super) struct Plan {
 
 pub(super) fn plan(view: &View<'_>) -> Plan {
     let alive = |host: &HostId| {
-        host == view.me || view.heartbeats.iter().any(|beat| beat.host == *host && !beat.ended && !view.over.contains(host))
+        host == view.me
+            || view.heartbeats.iter().any(|beat| beat.host == *host && !beat.ended && !view.over.contains(host))
     };
     let mut holdings: BTreeMap<&HostId, usize> =
         view.heartbeats.iter().map(|beat| &beat.host).filter(|host| alive(host)).map(|host| (host, 0)).collect();
@@ -171,7 +172,15 @@ mod tests {
     #[test]
     fn what_is_being_given_back_is_not_taken_again() {
         let (me, mine, leaving) = (host("me"), BTreeSet::new(), BTreeSet::from([Shard(0), Shard(1), Shard(2)]));
-        let view = View { me: &me, mine: &mine, leaving: &leaving, shards: 4, heartbeats: &[], leases: &[], over: &BTreeSet::new() };
+        let view = View {
+            me: &me,
+            mine: &mine,
+            leaving: &leaving,
+            shards: 4,
+            heartbeats: &[],
+            leases: &[],
+            over: &BTreeSet::new(),
+        };
         assert_eq!(plan(&view).take.iter().map(|taking| taking.shard).collect::<Vec<_>>(), [Shard(3)]);
     }
 }

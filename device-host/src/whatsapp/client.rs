@@ -66,7 +66,14 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Begins to connect. What happens is told to `news`; the end is always [`Notice::Ended`].
-    pub(crate) async fn begin(store: Store, server: Server, guard: Guard, identity: &Identity, pairing: bool, news: News) -> Result<Self, BeginError> {
+    pub(crate) async fn begin(
+        store: Store,
+        server: Server,
+        guard: Guard,
+        identity: &Identity,
+        pairing: bool,
+        news: News,
+    ) -> Result<Self, BeginError> {
         let store = Arc::new(store);
         let (cut, cut_seen) = watch::channel(false);
         let listener = Listener::new(Arc::clone(&store), news.clone());

@@ -53,7 +53,10 @@ mod tests {
         let extended = Message { extended_text_message: MessageField::some(extended), ..Default::default() };
         assert_eq!(read(&extended), Some("with a link".into()));
         let image = |caption: Option<&str>| Message {
-            image_message: MessageField::some(ImageMessage { caption: caption.map(str::to_owned), ..Default::default() }),
+            image_message: MessageField::some(ImageMessage {
+                caption: caption.map(str::to_owned),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         assert_eq!(read(&image(Some("look"))), Some("look".into()));
@@ -62,8 +65,10 @@ mod tests {
 
     #[test]
     fn what_nobody_wrote_is_no_message() {
-        let protocol = Message { protocol_message: MessageField::some(ProtocolMessage::default()), ..Default::default() };
-        let reaction = Message { reaction_message: MessageField::some(ReactionMessage::default()), ..Default::default() };
+        let protocol =
+            Message { protocol_message: MessageField::some(ProtocolMessage::default()), ..Default::default() };
+        let reaction =
+            Message { reaction_message: MessageField::some(ReactionMessage::default()), ..Default::default() };
         for message in [&protocol, &reaction, &Message::default()] {
             assert_eq!(read(message), None);
         }

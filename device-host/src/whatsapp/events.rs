@@ -93,7 +93,11 @@ pub(crate) struct News {
 
 impl News {
     /// News for these receivers; `frames` is set whenever anything comes.
-    pub(crate) fn new(notices: mpsc::UnboundedSender<Notice>, heard: mpsc::UnboundedSender<Heard>, frames: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(
+        notices: mpsc::UnboundedSender<Notice>,
+        heard: mpsc::UnboundedSender<Heard>,
+        frames: Arc<AtomicBool>,
+    ) -> Self {
         Self { notices, heard, frames }
     }
 
@@ -125,8 +129,13 @@ impl EventHandler for Listener {
         match event.as_ref() {
             Event::RawNode(node) => {
                 self.news.frames.store(true, Ordering::Relaxed);
-                if node.tag() == "message" {
-                    self.store.inbox().note(node.get());
+                match node.tag() {
+                    "message" => self.store.inbox().note(node.get()),
+                    // The log-in was answered, and what waited for this device is delivered. The library's own
+                    // `Connected` may come much later: it waits for the phone's name, ten seconds and more where the
+                    // phone sends none, and sending needs none of that.
+                    "ib" if node.get().get_optional_child("offline").is_some() => self.news.tell(Notice::Connected),
+                    _ => {}
                 }
             }
             // Acknowledged are stanzas of many kinds; only messages of ours are looked for.
@@ -156,7 +165,6 @@ impl EventHandler for Listener {
             EventKind::RawNode,
             EventKind::ServerAck,
             EventKind::Receipt,
-            EventKind::Connected,
             EventKind::StreamReplaced,
             EventKind::LoggedOut,
             EventKind::ClientOutdated,
@@ -193,7 +201,6 @@ fn receipt_kind(kind: &ReceiptType) -> Option<Receipt> {
 
 fn notice(event: &Event) -> Option<Notice> {
     Some(match event {
-        Event::Connected(_) => Notice::Connected,
         Event::StreamReplaced(_) => Notice::Replaced,
         Event::LoggedOut(out) => logged_out(out.reason),
         Event::ClientOutdated(_) => Notice::Outdated,

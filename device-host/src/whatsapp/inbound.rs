@@ -63,7 +63,13 @@ struct Note {
 
 impl Inbox {
     /// An inbox that stores into `tenant`.
-    pub(crate) fn new(tenant: Arc<dyn Tenant>, numbers: Arc<Numbers>, clock: Arc<dyn Clock>, account: AccountId, device: DeviceId) -> Self {
+    pub(crate) fn new(
+        tenant: Arc<dyn Tenant>,
+        numbers: Arc<Numbers>,
+        clock: Arc<dyn Clock>,
+        account: AccountId,
+        device: DeviceId,
+    ) -> Self {
         Self { tenant, numbers, clock, account, device, seen: Mutex::default() }
     }
 
@@ -99,7 +105,9 @@ impl Inbox {
         self.take_note(chat, sender, id);
         match self.tenant.received(self.device, chat, sender, &StanzaId(id.to_owned())).await {
             Ok(Some(_)) | Err(_) => {}
-            Ok(None) => tracing::debug!(device.id = %self.device, stanza = id, "a message came again that was not kept"),
+            Ok(None) => {
+                tracing::debug!(device.id = %self.device, stanza = id, "a message came again that was not kept")
+            }
         }
     }
 
@@ -107,12 +115,15 @@ impl Inbox {
         let mut pauses = PAUSES_MS.iter();
         loop {
             let (tenant, clock) = (self.tenant.as_ref(), self.clock.as_ref());
-            let stored = receive_messages(tenant, &self.numbers, clock, self.account, self.device, batch.to_vec()).await;
+            let stored =
+                receive_messages(tenant, &self.numbers, clock, self.account, self.device, batch.to_vec()).await;
             let Err(error) = stored else { return Ok(()) };
             let pause = match (&error, pauses.next()) {
                 (PortError::Corrupt(_), _) | (_, None) => return Err(error),
                 _ if fence.is_tripped() => return Err(error),
-                (PortError::Throttled { retry_after }, Some(pause)) => (*retry_after).max(Duration::from_millis(*pause)),
+                (PortError::Throttled { retry_after }, Some(pause)) => {
+                    (*retry_after).max(Duration::from_millis(*pause))
+                }
                 (_, Some(pause)) => Duration::from_millis(*pause),
             };
             tracing::debug!(device.id = %self.device, %error, "received messages are not stored yet; trying again");

@@ -207,7 +207,8 @@ async fn pump<S>(
 }
 
 fn close_reason(frame: Option<tokio_tungstenite::tungstenite::protocol::CloseFrame>) -> DisconnectReason {
-    let (code, reason) = frame.map_or((None, String::new()), |frame| (Some(frame.code.into()), frame.reason.to_string()));
+    let (code, reason) =
+        frame.map_or((None, String::new()), |frame| (Some(frame.code.into()), frame.reason.to_string()));
     DisconnectReason::ServerClose { code, reason }
 }
 

@@ -112,10 +112,15 @@ async fn what_came_while_the_host_was_away_is_stored_once() {
         world.network().send_text(ALI, SHOP, &format!("question {n}")).unwrap();
     }
     let _host = world.host().await;
-    let received = world.until("all questions", async || Some(world.received().await).filter(|all| all.len() >= 60)).await;
+    let received =
+        world.until("all questions", async || Some(world.received().await).filter(|all| all.len() >= 60)).await;
     assert_eq!(received.len(), 60);
     assert_eq!(received[59].body, "question 0");
-    world.until("all to be acknowledged", async || (world.network().phone(SHOP).unwrap().devices[0].queued == 0).then_some(())).await;
+    world
+        .until("all to be acknowledged", async || {
+            (world.network().phone(SHOP).unwrap().devices[0].queued == 0).then_some(())
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +164,9 @@ async fn a_death_between_write_and_answer_shows_one_message_and_two_stanzas() {
     drop(host);
     let _host = world.host().await;
     world.until("the second stanza", async || (world.stanzas_of(id).await.len() == 2).then_some(())).await;
-    world.until("its answer", async || (world.message(id).await.state.place() >= State::Sent.place()).then_some(())).await;
+    world
+        .until("its answer", async || (world.message(id).await.state.place() >= State::Sent.place()).then_some(()))
+        .await;
     world.send(ALI, "after").await;
     assert_eq!(world.shown(2).await, ["once only", "after"]);
 }

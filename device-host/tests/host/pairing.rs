@@ -31,11 +31,12 @@ async fn unlinking_on_the_phone_erases_the_keys_and_the_number_can_be_linked_aga
     let device = world.device_until("logged out", |device| device.status == Status::LoggedOut).await;
     assert_eq!(device.reason.as_deref(), Some("logged_out"));
     let epoch = Epoch(u64::MAX);
-    world.until("the keys to be gone", async || {
-        let left = world.tables.keys.list(world.shop.device, Epoch(1), "").await;
-        left.ok().filter(Vec::is_empty)
-    })
-    .await;
+    world
+        .until("the keys to be gone", async || {
+            let left = world.tables.keys.list(world.shop.device, Epoch(1), "").await;
+            left.ok().filter(Vec::is_empty)
+        })
+        .await;
     world.link().await;
     let id = world.send(ALI, "linked again").await;
     assert_eq!(world.shown(1).await, ["linked again"]);
@@ -62,7 +63,9 @@ async fn a_cut_connection_is_made_again() {
     let (world, _host) = World::linked().await;
     let before = world.shop.device().await.status_seq;
     world.network().disconnect(SHOP, None).unwrap();
-    world.device_until("connected again", |device| device.status == Status::Connected && device.status_seq > before).await;
+    world
+        .device_until("connected again", |device| device.status == Status::Connected && device.status_seq > before)
+        .await;
     world.send(ALI, "here again").await;
     assert_eq!(world.shown(1).await, ["here again"]);
 }

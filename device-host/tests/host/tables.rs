@@ -100,7 +100,8 @@ impl Tables {
         let endpoint = AwsEndpoint::in_process();
         let dynamodb = dynamodb(&endpoint, Connector::InProcess(faults.http_client()), tokio_sleep(), time.clone());
         let sqs = sqs(&endpoint, Connector::InProcess(engines.queues.http_client()), tokio_sleep(), time);
-        let around = Surroundings { clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), sleep: Arc::new(TokioSleep) };
+        let around =
+            Surroundings { clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), sleep: Arc::new(TokioSleep) };
         let store = Store::new(dynamodb, TableNames::with_prefix("host"), around);
         let (fleet, tenants) = (store.fleet(), store.tenants());
         Self {

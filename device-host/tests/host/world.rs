@@ -125,7 +125,10 @@ impl World {
     }
 
     pub(crate) async fn message_until(&self, id: MessageId, state: State) -> Message {
-        self.until(&format!("the message to be {state}"), async || Some(self.message(id).await).filter(|message| message.state == state)).await
+        self.until(&format!("the message to be {state}"), async || {
+            Some(self.message(id).await).filter(|message| message.state == state)
+        })
+        .await
     }
 
     pub(crate) async fn device_until(&self, what: &str, is: impl Fn(&Device) -> bool) -> Device {

@@ -128,6 +128,12 @@ impl State {
         matches!(self, Self::Queued | Self::Held | Self::Dispatched)
     }
 
+    /// Whether it was given to the socket, or about to be, and WhatsApp has not answered: to be written again, under the
+    /// same stanza id, by whoever connects next.
+    pub const fn is_unanswered(self) -> bool {
+        matches!(self, Self::Dispatched | Self::Unknown)
+    }
+
     /// How far along the road: a message never goes to a state of a lower or equal place,
     /// but for the to and fro between waiting and held.
     pub const fn place(self) -> u8 {

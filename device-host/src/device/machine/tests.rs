@@ -308,7 +308,11 @@ fn replies_go_before_singles_and_those_before_campaign_rows_each_in_order_of_acc
 #[test]
 fn what_was_on_the_wire_before_goes_first_whatever_its_lane() {
     let mut bench = Bench::online();
-    let line = vec![queued(Lane::Reply, 1), message(Lane::Campaign, 7, State::Dispatched), message(Lane::Single, 5, State::Dispatched)];
+    let line = vec![
+        queued(Lane::Reply, 1),
+        message(Lane::Campaign, 7, State::Dispatched),
+        message(Lane::Single, 5, State::Dispatched),
+    ];
     assert_eq!(drain(&mut bench, line), [5, 7, 1]);
 }
 

@@ -42,7 +42,13 @@ impl Store {
     }
 
     /// Changes the buckets that `entries` fall into.
-    async fn change_macs<E>(&self, name: &str, entries: &[E], key: impl Fn(&E) -> &[u8], change: impl Fn(&mut Macs, &E)) -> Result<()> {
+    async fn change_macs<E>(
+        &self,
+        name: &str,
+        entries: &[E],
+        key: impl Fn(&E) -> &[u8],
+        change: impl Fn(&mut Macs, &E),
+    ) -> Result<()> {
         let _packing = self.packing.lock().await;
         let generation = self.collection(name).await?.generation;
         let mut buckets: BTreeMap<String, Macs> = BTreeMap::new();
@@ -56,7 +62,8 @@ impl Store {
                 change(macs, entry);
             }
         }
-        let packed: Result<Vec<_>> = buckets.into_iter().map(|(bucket, macs)| Ok((bucket, super::keys::pack(&macs)?))).collect();
+        let packed: Result<Vec<_>> =
+            buckets.into_iter().map(|(bucket, macs)| Ok((bucket, super::keys::pack(&macs)?))).collect();
         self.keys.put_all(packed?).await
     }
 }

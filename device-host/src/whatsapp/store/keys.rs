@@ -7,35 +7,47 @@ use hantar_domain::sealed::{DataKey, NONCE_BYTES};
 use hantar_usecases::ports::{Entropy, KeyError, KeyTable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use wacore::store::error::StoreError;
 
 use super::Result;
 
-/// Says once and for all that another host has the device.
+/// Says once and for all that a connection may touch neither keys nor socket any more: another host has the device, or
+/// the connection is over. The library's tasks outlive a connection by a little, and what they store after its keys
+/// were erased would come to life again.
 #[derive(Debug, Clone)]
-pub(crate) struct Fence(watch::Sender<bool>);
+pub(crate) struct Fence {
+    tripped: watch::Sender<bool>,
+    /// Held shared over each call to the table.
+    calls: Arc<RwLock<()>>,
+}
 
 impl Default for Fence {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self { tripped: watch::Sender::new(false), calls: Arc::default() }
     }
 }
 
 impl Fence {
-    /// From now on nothing may be written, neither keys nor to the socket.
+    /// From now on nothing may be begun.
     pub(crate) fn trip(&self) {
-        self.0.send_replace(true);
+        self.tripped.send_replace(true);
+    }
+
+    /// The same; when it answers, nothing is under way either.
+    pub(crate) async fn shut(&self) {
+        self.trip();
+        let _last_call_is_over = self.calls.write().await;
     }
 
     /// Whether that was said.
     pub(crate) fn is_tripped(&self) -> bool {
-        *self.0.borrow()
+        *self.tripped.borrow()
     }
 
     /// Comes back when it is said.
     pub(crate) async fn tripped(&self) {
-        let mut watched = self.0.subscribe();
+        let mut watched = self.tripped.subscribe();
         // The sender lives in `self`.
         let _ = watched.wait_for(|tripped| *tripped).await;
     }
@@ -59,13 +71,13 @@ pub(crate) struct DeviceKeys {
 
 impl DeviceKeys {
     pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.check()?;
+        let _call = self.call().await?;
         let found = self.table.get(self.device, self.epoch, name).await;
         found.map_err(|error| self.failed(error))?.map(|sealed| self.open(name, &sealed)).transpose()
     }
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
-        self.check()?;
+        let _call = self.call().await?;
         let found = self.table.list(self.device, self.epoch, prefix).await.map_err(|error| self.failed(error))?;
         found
             .into_iter()
@@ -77,13 +89,13 @@ impl DeviceKeys {
     }
 
     pub(super) async fn put(&self, name: &str, value: &[u8]) -> Result<()> {
-        self.check()?;
+        let _call = self.call().await?;
         let sealed = self.seal(name, value);
         self.table.put(self.device, self.epoch, name, &sealed).await.map_err(|error| self.failed(error))
     }
 
     pub(super) async fn put_all(&self, entries: impl IntoIterator<Item = (String, impl AsRef<[u8]>)>) -> Result<()> {
-        self.check()?;
+        let _call = self.call().await?;
         let sealed: Vec<_> = entries
             .into_iter()
             .map(|(name, value)| {
@@ -93,23 +105,25 @@ impl DeviceKeys {
             .collect();
         match sealed.as_slice() {
             [] => Ok(()),
-            [(name, value)] => self.table.put(self.device, self.epoch, name, value).await.map_err(|error| self.failed(error)),
+            [(name, value)] => {
+                self.table.put(self.device, self.epoch, name, value).await.map_err(|error| self.failed(error))
+            }
             many => self.table.put_all(self.device, self.epoch, many).await.map_err(|error| self.failed(error)),
         }
     }
 
     pub(super) async fn delete(&self, name: &str) -> Result<()> {
-        self.check()?;
+        let _call = self.call().await?;
         self.table.delete(self.device, self.epoch, name).await.map_err(|error| self.failed(error))
     }
 
     pub(super) async fn append(&self, name: &str, numbers: &[u32]) -> Result<()> {
-        self.check()?;
+        let _call = self.call().await?;
         self.table.append(self.device, self.epoch, name, numbers).await.map_err(|error| self.failed(error))
     }
 
     pub(super) async fn numbers(&self, name: &str) -> Result<Vec<u32>> {
-        self.check()?;
+        let _call = self.call().await?;
         self.table.numbers(self.device, self.epoch, name).await.map_err(|error| self.failed(error))
     }
 
@@ -124,8 +138,9 @@ impl DeviceKeys {
     }
 
     /// A device that was lost stays lost: not one more call.
-    fn check(&self) -> Result<()> {
-        if self.fence.is_tripped() { Err(self.failed(KeyError::Fenced)) } else { Ok(()) }
+    async fn call(&self) -> Result<RwLockReadGuard<'_, ()>> {
+        let call = self.fence.calls.read().await;
+        if self.fence.is_tripped() { Err(self.failed(KeyError::Fenced)) } else { Ok(call) }
     }
 
     fn failed(&self, error: KeyError) -> StoreError {

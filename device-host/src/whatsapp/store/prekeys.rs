@@ -34,7 +34,11 @@ impl Store {
         let mut packed = Vec::with_capacity(chunks.len());
         for (name, new) in chunks {
             // A whole chunk of new keys replaces nothing: only the first and the last may stand in a stored one.
-            let mut chunk = if new.len() < CHUNK as usize { self.keys.read::<Chunk>(&name).await?.unwrap_or_default() } else { Chunk::new() };
+            let mut chunk = if new.len() < CHUNK as usize {
+                self.keys.read::<Chunk>(&name).await?.unwrap_or_default()
+            } else {
+                Chunk::new()
+            };
             chunk.extend(new);
             packed.push((name, pack(&chunk)?));
         }

@@ -73,7 +73,8 @@ impl Store {
             }
         }
         let lids = by_lid.into_iter().map(|(name, map)| Ok((name, pack(&map)?)));
-        let packed: Result<Vec<_>> = lids.chain(by_phone.into_iter().map(|(name, map)| Ok((name, pack(&map)?)))).collect();
+        let packed: Result<Vec<_>> =
+            lids.chain(by_phone.into_iter().map(|(name, map)| Ok((name, pack(&map)?)))).collect();
         self.keys.put_all(packed?).await
     }
 
@@ -194,8 +195,10 @@ impl ProtocolStore for Store {
 
     async fn update_device_lists(&self, records: Vec<DeviceListRecord>) -> Result<()> {
         // JSON: the library leaves fields out.
-        let entries: Result<Vec<_>> =
-            records.iter().map(|record| Ok((devices_name(&record.user), serde_json::to_vec(record).map_err(encoded)?))).collect();
+        let entries: Result<Vec<_>> = records
+            .iter()
+            .map(|record| Ok((devices_name(&record.user), serde_json::to_vec(record).map_err(encoded)?)))
+            .collect();
         self.keys.put_all(entries?).await
     }
 
@@ -254,7 +257,8 @@ impl ProtocolStore for Store {
         let touched = |known: Option<TcTokenEntry>| match known {
             Some(token) => {
                 let latest = token.sender_timestamp.map_or(at, |before| before.max(at));
-                (token.sender_timestamp != Some(latest)).then_some(TcTokenEntry { sender_timestamp: Some(latest), ..token })
+                (token.sender_timestamp != Some(latest))
+                    .then_some(TcTokenEntry { sender_timestamp: Some(latest), ..token })
             }
             None => Some(TcTokenEntry { token: Vec::new(), token_timestamp: at, sender_timestamp: Some(at) }),
         };

@@ -121,7 +121,10 @@ impl SignalStore for Store {
 
     async fn load_all_signed_prekeys(&self) -> Result<Vec<(u32, Vec<u8>)>> {
         let found = self.keys.list(SIGNED).await?;
-        Ok(found.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(SIGNED)?.parse().ok()?, value))).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(SIGNED)?.parse().ok()?, value)))
+            .collect())
     }
 
     async fn remove_signed_prekey(&self, id: u32) -> Result<()> {

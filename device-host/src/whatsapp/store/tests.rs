@@ -48,7 +48,8 @@ impl Bench {
             entropy: Arc::clone(&tables.entropy),
             fence: Fence::default(),
         };
-        let (tenant, numbers, clock) = (Arc::clone(&shop.tenant), Arc::clone(&tables.numbers), Arc::clone(&tables.clock));
+        let (tenant, numbers, clock) =
+            (Arc::clone(&shop.tenant), Arc::clone(&tables.numbers), Arc::clone(&tables.clock));
         let inbox = Inbox::new(tenant, numbers, clock, shop.account, shop.device);
         inbox.set_own("60111:5@s.whatsapp.net".parse().unwrap(), Some("777:5@lid".parse().unwrap()));
         let stanza_key = shop.device().await.stanza_key;
@@ -80,7 +81,13 @@ async fn signal_records_come_back_and_go() {
     let bench = Bench::new().await;
     let store = bench.store(1).await;
     let address: Arc<str> = "60122:3@c.us.0".into();
-    store.put_sessions_batch(&[(Arc::clone(&address), Bytes::from_static(b"session")), ("9@lid.0".into(), Bytes::from_static(b"other"))]).await.unwrap();
+    store
+        .put_sessions_batch(&[
+            (Arc::clone(&address), Bytes::from_static(b"session")),
+            ("9@lid.0".into(), Bytes::from_static(b"other")),
+        ])
+        .await
+        .unwrap();
     store.put_identities_batch(&[(Arc::clone(&address), [7; 32])]).await.unwrap();
     store.put_sender_key("g@g.us::60122", b"chain").await.unwrap();
     store.store_signed_prekey(4, b"signed").await.unwrap();
@@ -132,7 +139,8 @@ async fn app_state_comes_back_and_a_cleared_collection_is_empty() {
     assert_eq!(store.get_latest_sync_key_id().await.unwrap(), Some(b"b".to_vec()));
     let state = HashState { version: 3, ..HashState::default() };
     store.set_version("regular", state).await.unwrap();
-    let macs: Vec<_> = (0_u8..100).map(|byte| AppStateMutationMAC { index_mac: vec![byte; 32], value_mac: vec![byte, 1] }).collect();
+    let macs: Vec<_> =
+        (0_u8..100).map(|byte| AppStateMutationMAC { index_mac: vec![byte; 32], value_mac: vec![byte, 1] }).collect();
     store.put_mutation_macs("regular", 3, &macs).await.unwrap();
     assert_eq!(store.get_mutation_mac("regular", &[65; 32]).await.unwrap(), Some(vec![65, 1]));
     assert_eq!(store.get_mutation_macs("regular", &[[1; 32], [65; 32], [200; 32]]).await.unwrap().len(), 2);
@@ -161,14 +169,24 @@ async fn hidden_ids_and_numbers_lead_to_each_other() {
     assert_eq!(store.get_pn_mapping("60007").await.unwrap().unwrap().lid, "1007");
     assert!(store.get_pn_mapping("1").await.unwrap().is_none());
     store.put_lid_mapping(&entry(9999, 60_007)).await.unwrap();
-    assert_eq!(store.get_pn_mapping("60007").await.unwrap().unwrap().lid, "9999", "the newest hidden id of a number counts");
+    assert_eq!(
+        store.get_pn_mapping("60007").await.unwrap().unwrap().lid,
+        "9999",
+        "the newest hidden id of a number counts"
+    );
 }
 
 #[tokio::test]
 async fn lists_of_devices_groups_and_base_keys_come_back_and_go() {
     let bench = Bench::new().await;
     let store = bench.store(1).await;
-    let record = DeviceListRecord { user: "60122".into(), devices: vec![DeviceInfo::new(0, None)], timestamp: 4, phash: None, raw_id: None };
+    let record = DeviceListRecord {
+        user: "60122".into(),
+        devices: vec![DeviceInfo::new(0, None)],
+        timestamp: 4,
+        phash: None,
+        raw_id: None,
+    };
     store.update_device_list(record).await.unwrap();
     assert_eq!(store.get_devices("60122").await.unwrap().unwrap().devices.len(), 1);
     store.delete_devices("60122").await.unwrap();
@@ -220,7 +238,10 @@ async fn no_key_lies_open_in_the_table() {
     store.put_session("60122@c.us.0", MARKER).await.unwrap();
     store.store_prekeys_batch(&[(1, Bytes::from_static(MARKER))], false).await.unwrap();
     store.put_sender_key("g::s", MARKER).await.unwrap();
-    store.set_sync_key(b"k", AppStateSyncKey { key_data: MARKER.to_vec(), fingerprint: vec![], timestamp: 0 }).await.unwrap();
+    store
+        .set_sync_key(b"k", AppStateSyncKey { key_data: MARKER.to_vec(), fingerprint: vec![], timestamp: 0 })
+        .await
+        .unwrap();
     store.put_group_metadata("g", MARKER).await.unwrap();
     store.store_received_tc_token("9", MARKER, 1).await.unwrap();
     let mut device = Device::new();
@@ -265,7 +286,8 @@ async fn what_comes_in_is_stored_once_in_batches_and_only_what_others_wrote() {
     let bench = Bench::new().await;
     let store = bench.store(1).await;
     let texts: Vec<_> = (0..60).map(|n| (format!("ID{n}"), content::encoded_text(&format!("text {n}")))).collect();
-    let row = |(id, message)| PendingInboundRow { chat: "60122@s.whatsapp.net", sender: "60122@s.whatsapp.net", id, message };
+    let row =
+        |(id, message)| PendingInboundRow { chat: "60122@s.whatsapp.net", sender: "60122@s.whatsapp.net", id, message };
     let rows: Vec<_> = texts.iter().map(|(id, message)| row((id.as_str(), message.as_slice()))).collect();
     store.store_pending_inbound_batch(&rows).await.unwrap();
     store.store_pending_inbound_batch(&rows).await.unwrap();
@@ -323,7 +345,13 @@ async fn a_sent_message_is_given_again_to_its_recipient_alone() {
     let stanza = message.stanza.0.as_str();
     assert_eq!(store.take_sent_message("60122@s.whatsapp.net", stanza).await.unwrap(), None, "it was not sent yet");
     bench.shop.tenant.dispatch(id, Epoch(1), at).await.unwrap();
-    let mapping = LidPnMappingEntry { lid: "900".into(), phone_number: "60122".into(), created_at: 0, updated_at: 0, learning_source: String::new() };
+    let mapping = LidPnMappingEntry {
+        lid: "900".into(),
+        phone_number: "60122".into(),
+        created_at: 0,
+        updated_at: 0,
+        learning_source: String::new(),
+    };
     store.put_lid_mapping(&mapping).await.unwrap();
     for chat in ["60122@s.whatsapp.net", "900@lid"] {
         let again = store.take_sent_message(chat, stanza).await.unwrap().unwrap();

@@ -62,7 +62,11 @@ impl Store {
     }
 
     /// Reads, changes and writes one token with nobody between.
-    pub(super) async fn change_token(&self, user: &str, change: impl FnOnce(Option<TcTokenEntry>) -> Option<TcTokenEntry> + Send) -> Result<()> {
+    pub(super) async fn change_token(
+        &self,
+        user: &str,
+        change: impl FnOnce(Option<TcTokenEntry>) -> Option<TcTokenEntry> + Send,
+    ) -> Result<()> {
         let _packing = self.packing.lock().await;
         match change(self.token(user).await?) {
             Some(changed) => self.put_token(user, &changed).await,
