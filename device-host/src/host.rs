@@ -1,7 +1,7 @@
 //! A device host: what it is made of, and its life from start to drain.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hantar_domain::lease::Terms;
@@ -155,7 +155,7 @@ impl DeviceHost {
             },
             pacing: config.pacing,
             connects: Rate::per_second(config.connects_per_second),
-            connected: Default::default(),
+            connected: AtomicUsize::default(),
         };
         let place = Arc::new(Workplace::new(parts.fleet, parts.tenants, parts.queue, shards, Arc::new(shared)));
         let (draining, drain) = watch::channel(false);

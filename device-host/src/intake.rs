@@ -173,14 +173,13 @@ impl Intake {
 
     /// The device's task is over: the next ring or look gives it another one.
     fn ended(&mut self, device: Option<DeviceId>) {
-        match device {
-            Some(device) => drop(self.bells.remove(&device)),
+        if let Some(device) = device {
+            self.bells.remove(&device);
+        } else {
             // It panicked, and nobody knows which: whoever has no task any more begins again.
-            None => {
-                tracing::error!(shard = %self.shard, "a device's task ended in a panic");
-                self.bells.clear();
-                self.tasks.abort_all();
-            }
+            tracing::error!(shard = %self.shard, "a device's task ended in a panic");
+            self.bells.clear();
+            self.tasks.abort_all();
         }
     }
 }

@@ -238,7 +238,9 @@ impl Keeper {
     /// Leaves in order: the right is kept until all shards are given back, then the heartbeat is ended.
     async fn leave(mut self, mut ticks: tokio::time::Interval) {
         let shards: Vec<Shard> = self.held.keys().copied().collect();
-        shards.into_iter().for_each(|shard| self.begin_to_leave(shard));
+        for shard in shards {
+            self.begin_to_leave(shard);
+        }
         while !self.leaving.is_empty() {
             tokio::select! {
                 Some(left) = self.leaving.join_next() => self.left(left.ok()),

@@ -75,6 +75,6 @@ impl Ours {
 /// Comes back when the flag is up. When nobody can raise it any more: never.
 pub(crate) async fn said(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|up| *up).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -77,7 +77,7 @@ fn command(world: &World, key: &str, build: Build) -> Command {
     let mut command = Command::new(binary);
     command.env("HANTAR_AWS_ENDPOINT_URL", &world.aws.url).env("HANTAR_AWS_REGION", "local");
     command.env("HANTAR_AWS_ACCESS_KEY_ID", key).env("HANTAR_AWS_SECRET_ACCESS_KEY", "secret");
-    command.env("HANTAR_WHATSAPP_URL", world.simulator.websocket_url());
+    command.env("HANTAR_WHATSAPP_URL", &world.whatsapp);
     command.env("HANTAR_WHATSAPP_VERSION", "2.3000.1");
     command.env("HANTAR_KEY_FILE", world.key_file());
     command

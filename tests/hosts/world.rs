@@ -47,6 +47,8 @@ pub(crate) struct Till {
 
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
+    /// Where the hosts find WhatsApp.
+    pub(crate) whatsapp: String,
     pub(crate) aws: AwsServer,
     pub(crate) stack: Stack,
     pub(crate) account: AccountId,
@@ -88,7 +90,17 @@ impl World {
         let mut relay = JoinSet::new();
         let parts = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
         relay.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), parts));
-        Self { simulator, aws, stack, account, tenant, tills, folder, _relay: relay }
+        Self {
+            whatsapp: simulator.websocket_url(),
+            simulator,
+            aws,
+            stack,
+            account,
+            tenant,
+            tills,
+            folder,
+            _relay: relay,
+        }
     }
 
     pub(crate) fn network(&self) -> &Network {

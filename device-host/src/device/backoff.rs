@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// Somebody else is connected with these keys: another host, which will show in the lease, or another program.
-const REPLACED: Duration = Duration::from_secs(60);
+const REPLACED: Duration = Duration::from_mins(1);
 /// WhatsApp refused the log-in for a reason that may pass.
 const REFUSED: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn a_replaced_device_stays_away_for_a_minute_at_least() {
-        assert!(after_replacement(0) >= Duration::from_secs(60));
-        assert!(after_replacement(u32::MAX) <= Duration::from_secs(120));
+        assert!(after_replacement(0) >= Duration::from_mins(1));
+        assert!(after_replacement(u32::MAX) <= Duration::from_mins(2));
         assert!(after_refusal(0) >= Duration::from_secs(30));
     }
 }

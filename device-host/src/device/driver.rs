@@ -32,7 +32,7 @@ use crate::whatsapp::transport::{Guard, Server};
 /// How many answers are recorded at once.
 const RECORDING: usize = 16;
 /// How often at most the table is told that frames come.
-const SEEN_EVERY: Duration = Duration::from_secs(60);
+const SEEN_EVERY: Duration = Duration::from_mins(1);
 /// Pauses between tries of what must be written to the device's record.
 const PAUSES_MS: [u64; 5] = [20, 100, 500, 2_000, 5_000];
 /// A pause before another try to take the device over.

@@ -25,7 +25,7 @@ const STABLE: Duration = Duration::from_secs(30);
 /// How long a stopping device waits for answers to what it wrote.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long a connection may take from its beginning to the log-in.
-const LOG_IN_LIMIT: Duration = Duration::from_secs(120);
+const LOG_IN_LIMIT: Duration = Duration::from_mins(2);
 
 /// Why a device is called disconnected.
 const LOST: &str = "connection_lost";
@@ -178,6 +178,7 @@ enum Work {
 
 /// A device.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all sixteen combinations occur")]
 pub(crate) struct Machine {
     pacing: Pacing,
     phase: Phase,
@@ -348,7 +349,7 @@ impl Machine {
             (Phase::Pairing, None) => self.rest(Status::Unlinked, None, now, actions),
             // A host died while it showed a code.
             (Phase::Resting, None) if first && device.status == Status::Pairing => {
-                self.rest(Status::Unlinked, None, now, actions)
+                self.rest(Status::Unlinked, None, now, actions);
             }
             (Phase::Resting, None) => self.hide_code(actions),
             _ => {}
@@ -393,7 +394,7 @@ impl Machine {
                 self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions);
             }
             Phase::Connecting { .. } => {
-                self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions)
+                self.lost(Some(LOST.into()), backoff::after_loss(self.failures, now.dice), now, actions);
             }
             // The codes of one connection ran out, or it broke: more, while somebody wants them.
             Phase::Pairing => {

@@ -66,7 +66,7 @@ async fn look(
             let message = messages.iter().find(|message| message.id == turn.message);
             match place(*turn, message, now) {
                 Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => {
-                    found.ready.push(message)
+                    found.ready.push(message);
                 }
                 Place::Ready(_) => found.more = true,
                 Place::Held(due) => found.next_due = Some(found.next_due.map_or(due, |known| known.min(due))),

@@ -54,7 +54,7 @@ pub(super) fn plan(view: &View<'_>) -> Plan {
     }
     let others = holdings.iter().filter(|(host, _)| **host != view.me);
     let poorest = others.map(|(_, count)| *count).min();
-    let mut mine = view.mine.len();
+    let mine = view.mine.len();
     let mut plan = Plan::default();
     if let Some(poorest) = poorest
         && mine > poorest + 1
@@ -63,12 +63,12 @@ pub(super) fn plan(view: &View<'_>) -> Plan {
         return plan;
     }
     let fair = fair_share(view.shards, holdings.len());
-    for taking in free(view, alive) {
+    for (taken, taking) in free(view, alive).into_iter().enumerate() {
+        let mine = mine + taken;
         if mine >= fair || poorest.is_some_and(|poorest| mine > poorest) {
             break;
         }
         plan.take.push(taking);
-        mine += 1;
     }
     plan
 }

@@ -179,13 +179,12 @@ impl EventHandler for Listener {
 
 impl Listener {
     fn paired(&self, phone: &Jid, lid: &Jid) {
-        match PhoneNumber::from_e164(&phone.user) {
-            Some(phone) => {
-                let lid = (!lid.user.is_empty()).then(|| lid.user.to_string());
-                self.news.tell(Notice::Paired { phone, lid });
-            }
-            None => tracing::warn!("a phone linked a device, but its number is none"),
-        }
+        let Some(phone) = PhoneNumber::from_e164(&phone.user) else {
+            tracing::warn!("a phone linked a device, but its number is none");
+            return;
+        };
+        let lid = (!lid.user.is_empty()).then(|| lid.user.to_string());
+        self.news.tell(Notice::Paired { phone, lid });
     }
 }
 

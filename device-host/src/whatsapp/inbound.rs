@@ -106,7 +106,7 @@ impl Inbox {
         match self.tenant.received(self.device, chat, sender, &StanzaId(id.to_owned())).await {
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => {
-                tracing::debug!(device.id = %self.device, stanza = id, "a message came again that was not kept")
+                tracing::debug!(device.id = %self.device, stanza = id, "a message came again that was not kept");
             }
         }
     }

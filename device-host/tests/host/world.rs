@@ -20,7 +20,7 @@ pub(crate) const SHOP: &str = "60111111111";
 /// A customer's number.
 pub(crate) const ALI: &str = "60123456789";
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Short terms, so that a take-over takes two seconds and not ten.
 pub(crate) fn terms() -> Terms {

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use hantar_domain::ids::{AccountId, DeviceId, StanzaId, StanzaKey};
 use hantar_domain::message::{State, Turn};
 
@@ -33,7 +31,7 @@ impl Bench {
     fn pairing() -> Self {
         let mut bench = Self::new();
         let mut wanted = device(Status::Unlinked);
-        wanted.pairing_wanted_until = Some(bench.at + Duration::from_secs(180));
+        wanted.pairing_wanted_until = Some(bench.at + Duration::from_mins(3));
         bench.give(Input::Device(Box::new(wanted)));
         bench
     }
@@ -158,7 +156,7 @@ fn a_ring_makes_an_unlinked_device_look_whether_a_code_is_wanted() {
     bench.give(Input::Device(Box::new(device(Status::LoggedOut))));
     assert_eq!(bench.give(Input::Wake), vec![Action::ReadDevice]);
     let mut wanted = device(Status::LoggedOut);
-    wanted.pairing_wanted_until = Some(bench.at + Duration::from_secs(180));
+    wanted.pairing_wanted_until = Some(bench.at + Duration::from_mins(3));
     let actions = bench.give(Input::Device(Box::new(wanted)));
     let erased = actions.iter().position(|action| *action == Action::EraseKeys).unwrap();
     let connected = actions.iter().position(|action| *action == Action::Connect { pairing: true }).unwrap();
@@ -420,7 +418,7 @@ fn a_cancelled_message_is_just_passed_over() {
 #[test]
 fn held_messages_are_read_when_they_are_due() {
     let mut bench = Bench::online();
-    let due = bench.at + Duration::from_secs(3600);
+    let due = bench.at + Duration::from_hours(1);
     bench.give(Input::Turns(Turns { ready: vec![], next_due: Some(due), more: false }));
     assert_eq!(bench.machine.wake_at(bench.at), Some(due));
     assert!(reads_turns(&bench.wait()));

@@ -17,6 +17,7 @@ const TOKENS: &str = "tc#";
 pub(super) struct Known(Mutex<HashMap<String, Option<TcTokenEntry>>>);
 
 impl Known {
+    #[expect(clippy::option_option, reason = "not known, or known to have none")]
     fn get(&self, user: &str) -> Option<Option<TcTokenEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(user).cloned()
     }
