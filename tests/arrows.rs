@@ -15,8 +15,9 @@ const PERMISSIVE: &str = "MIT OR Apache-2.0";
 /// For what links `wacore-libsignal`, whose sources are AGPL-3.0-only.
 const COPYLEFT: &str = "AGPL-3.0-only";
 
-/// What a crate may take for its tests beyond its arrows: the builders and fakes, and the connectors that a suite runs on.
-const FOR_TESTS: [&str; 2] = ["hantar-testkit", "hantar-platform"];
+/// What a crate may take for its tests beyond its arrows: the builders and fakes, the connectors that a suite runs on, and
+/// the network that hosts are tested on.
+const FOR_TESTS: [&str; 3] = ["hantar-testkit", "hantar-platform", "hantar-simulator"];
 
 /// What is decided of a crate.
 struct Crate {
