@@ -1,5 +1,5 @@
 use hantar_domain::ids::Epoch;
-use hantar_domain::message::State;
+use hantar_domain::message::{Fact, State};
 use hantar_platform::faults::{Calls, Throttle, ThrottleError, When};
 use hantar_simulator::{Fault, FaultKind};
 
@@ -169,4 +169,25 @@ async fn a_death_between_write_and_answer_shows_one_message_and_two_stanzas() {
         .await;
     world.send(ALI, "after").await;
     assert_eq!(world.shown(2).await, ["once only", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_called_unknown_while_nobody_was_there_is_still_written_unless_it_was_refunded() {
+    let (world, host) = World::linked().await;
+    host.drain().await;
+    let (tenant, clock) = (&world.shop.tenant, &world.tables.clock);
+    let lost = world.accept(ALI, "called unknown", false).await;
+    let refunded = world.accept(ALI, "paid back", false).await;
+    for id in [lost, refunded] {
+        // A host died right before the write, and nobody came for longer than an answer is awaited.
+        tenant.dispatch(id, Epoch(1), clock.now()).await.unwrap();
+        tenant.record(id, Fact::Silence, clock.now()).await.unwrap();
+    }
+    assert!(tenant.refund_unknown(refunded, clock.now()).await.unwrap());
+    let later = world.accept(ALI, "new work", false).await;
+    let _host = world.host().await;
+    world.message_until(later, State::Delivered).await;
+    world.message_until(lost, State::Delivered).await;
+    assert_eq!(world.shown(2).await, ["called unknown", "new work"]);
+    assert_eq!(world.message(refunded).await.state, State::Unknown);
 }
