@@ -1,0 +1,102 @@
+# What each function may do, and nothing else: actions on tables only for the partitions that it touches
+# (shared/store/KEYS.md says who writes which), queues by name, the accounts' key only where secrets are opened.
+
+locals {
+  read  = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+  put   = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
+  write = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+
+  # Beginnings of partition keys, as they are in shared/store/src/places.rs.
+  partitions = {
+    api = [
+      { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+    ]
+    relay = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*#W"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "DUE#*"] },
+      # The number of shards, should no host have stored it yet.
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
+    ]
+    webhooks = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*#W"] },
+      # Switching an endpoint off.
+      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
+      { table = "engine", actions = local.put, keys = ["DUE#*"] },
+    ]
+    jobs = []
+    timers = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
+    ]
+  }
+
+  send    = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+  receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+
+  queues = {
+    api = []
+    relay = [
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks, var.queues.parked]) },
+      # What Lambda itself gives up.
+      { actions = ["sqs:SendMessage"], arns = [var.queues.dead] },
+    ]
+    webhooks = [
+      { actions = local.send, arns = [var.queues.webhooks, var.queues.parked] },
+      { actions = local.receive, arns = [var.queues.webhooks] },
+    ]
+    jobs = [
+      { actions = local.send, arns = [var.queues.parked] },
+      { actions = local.receive, arns = [var.queues.jobs] },
+    ]
+    timers = [
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks]) },
+    ]
+  }
+
+  further = {
+    api      = [local.unwrap]
+    relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
+    webhooks = [local.unwrap]
+    jobs     = []
+    timers   = []
+  }
+
+  unwrap = { actions = ["kms:Decrypt"], arns = [var.accounts_key_arn] }
+
+  policies = {
+    for function in keys(local.functions) : function => jsonencode({
+      Version = "2012-10-17"
+      Statement = concat(
+        [
+          for use in local.partitions[function] : {
+            Effect    = "Allow"
+            Action    = use.actions
+            Resource  = [var.tables[use.table]]
+            Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = use.keys } }
+          }
+        ],
+        [
+          for use in concat(local.queues[function], local.further[function]) : {
+            Effect   = "Allow"
+            Action   = use.actions
+            Resource = use.arns
+          }
+        ],
+        [{
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = ["${aws_cloudwatch_log_group.this[function].arn}:*"]
+        }],
+      )
+    })
+  }
+}

@@ -1,0 +1,163 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name             = "hantar"
+  zip_folder       = "../../mocks/zips"
+  architecture     = "arm64"
+  environment      = { HANTAR_LOG = "info" }
+  environment_of   = { api = { HANTAR_PUBLIC_URL = "https://api.example.com" } }
+  log_days         = 30
+  data_key_arn     = "arn:aws:kms:ap-southeast-1:123456789012:key/data"
+  accounts_key_arn = "arn:aws:kms:ap-southeast-1:123456789012:key/accounts"
+  tables = {
+    business = "arn:aws:dynamodb:ap-southeast-1:123456789012:table/business"
+    engine   = "arn:aws:dynamodb:ap-southeast-1:123456789012:table/engine"
+    stream   = "arn:aws:dynamodb:ap-southeast-1:123456789012:table/business/stream/1"
+  }
+  queues = {
+    shards   = ["arn:aws:sqs:ap-southeast-1:123456789012:shard-0", "arn:aws:sqs:ap-southeast-1:123456789012:shard-1"]
+    webhooks = "arn:aws:sqs:ap-southeast-1:123456789012:webhooks"
+    jobs     = "arn:aws:sqs:ap-southeast-1:123456789012:jobs"
+    parked   = "arn:aws:sqs:ap-southeast-1:123456789012:parked"
+    dead     = "arn:aws:sqs:ap-southeast-1:123456789012:dead"
+  }
+}
+
+run "no_policy_allows_every_action_or_every_resource" {
+  assert {
+    condition = alltrue(flatten([
+      for policy in concat(values(aws_iam_role_policy.this), [aws_iam_role_policy.scheduler]) : [
+        for statement in jsondecode(policy.policy).Statement : concat(
+          [for action in statement.Action : !strcontains(action, "*")],
+          [for resource in statement.Resource : startswith(resource, "arn:")],
+        )
+      ]
+    ]))
+    error_message = "a policy with a wildcard"
+  }
+  assert {
+    condition = alltrue(flatten([
+      for policy in values(aws_iam_role_policy.this) : [
+        for statement in jsondecode(policy.policy).Statement :
+        can(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) && !contains(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "*")
+        if anytrue([for resource in statement.Resource : endswith(resource, ":table/business") || endswith(resource, ":table/engine")])
+      ]
+    ]))
+    error_message = "a table without a bound on partitions"
+  }
+  assert {
+    condition     = !strcontains(join("", [for policy in values(aws_iam_role_policy.this) : policy.policy]), "dynamodb:Scan")
+    error_message = "a scan passes over bounds on partitions"
+  }
+}
+
+run "each_function_may_do_its_own_work_only" {
+  assert {
+    condition     = length(toset([for function in keys(aws_lambda_function.this) : aws_iam_role.this[function].name])) == 5
+    error_message = "functions share a role"
+  }
+  assert {
+    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "kms:")]) == toset(["api", "webhooks"])
+    error_message = "others than those that open secrets may unwrap accounts' keys"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "dynamodb:")
+    error_message = "jobs touches no table"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["api"].policy, "sqs:")
+    error_message = "only the relay and the sweeps ring"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["relay"].policy).Statement :
+      statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] == ["A#*#W"]
+      if contains(statement.Action, "dynamodb:PutItem") && contains(statement.Resource, var.tables.business)
+    ])
+    error_message = "the relay writes deliveries, and nothing else of an account"
+  }
+  assert {
+    condition     = !strcontains(join("", [for policy in values(aws_iam_role_policy.this) : policy.policy]), "\"D#*\"")
+    error_message = "a function reads devices' keys"
+  }
+}
+
+run "functions_are_what_the_zips_were_built_for" {
+  assert {
+    condition     = alltrue([for function in values(aws_lambda_function.this) : function.architectures == tolist(["arm64"]) && function.runtime == "provided.al2023" && function.handler == "bootstrap"])
+    error_message = "another runtime"
+  }
+  assert {
+    condition     = aws_lambda_function.this["api"].environment[0].variables == tomap({ HANTAR_LOG = "info", HANTAR_PUBLIC_URL = "https://api.example.com" }) && aws_lambda_function.this["relay"].environment[0].variables == tomap({ HANTAR_LOG = "info" })
+    error_message = "other variables"
+  }
+}
+
+run "logs_are_encrypted_and_end" {
+  assert {
+    condition     = alltrue([for group in values(aws_cloudwatch_log_group.this) : group.retention_in_days == 30 && group.kms_key_id == var.data_key_arn])
+    error_message = "logs that are plain or kept for ever"
+  }
+  assert {
+    condition     = alltrue([for function, configured in aws_lambda_function.this : configured.logging_config[0].log_group == "/aws/lambda/hantar-${function}"])
+    error_message = "a function logs elsewhere"
+  }
+}
+
+run "a_batch_of_the_stream_is_replayed_from_its_lowest_failure" {
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream.function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.stream.bisect_batch_on_function_error
+    error_message = "a whole batch fails for one record"
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream.parallelization_factor == 1
+    error_message = "the relay's counts need one worker per stream shard"
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream.starting_position == "TRIM_HORIZON" && aws_lambda_event_source_mapping.stream.maximum_retry_attempts >= 100
+    error_message = "records would be passed over"
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.stream.destination_config[0].on_failure[0].destination_arn == var.queues.dead
+    error_message = "what is given up is lost"
+  }
+}
+
+run "the_stream_is_filtered_to_messages_and_devices_as_written" {
+  assert {
+    condition = toset([for filter in aws_lambda_event_source_mapping.stream.filter_criteria[0].filter : jsondecode(filter.pattern)]) == toset([
+      {
+        eventName = ["INSERT", "MODIFY"]
+        dynamodb  = { Keys = { pk = { S = [{ prefix = "A#" }] }, sk = { S = [{ prefix = "0" }, { prefix = "1" }, { prefix = "2" }, { prefix = "3" }, { prefix = "4" }, { prefix = "5" }, { prefix = "6" }, { prefix = "7" }, { prefix = "8" }, { prefix = "9" }] } } }
+      },
+      {
+        eventName = ["INSERT", "MODIFY"]
+        dynamodb  = { Keys = { sk = { S = [{ prefix = "DEVICE#" }] } } }
+      },
+    ])
+    error_message = "another filter than shared/store/src/stream.rs reads"
+  }
+}
+
+run "queues_answer_for_each_job_by_itself" {
+  assert {
+    condition = alltrue([
+      for mapping in [aws_lambda_event_source_mapping.webhooks, aws_lambda_event_source_mapping.jobs] :
+      mapping.function_response_types == toset(["ReportBatchItemFailures"]) && mapping.scaling_config[0].maximum_concurrency >= 2
+    ])
+    error_message = "a whole batch fails for one job, or nothing bounds the functions"
+  }
+  assert {
+    condition     = aws_lambda_function.this["webhooks"].timeout * 6 <= 180 && aws_lambda_function.this["jobs"].timeout * 6 <= 180
+    error_message = "a queue must hide its jobs six times as long as the function may run"
+  }
+}
+
+run "the_sweep_runs_every_minute" {
+  assert {
+    condition     = aws_scheduler_schedule.sweep.schedule_expression == "rate(1 minute)" && jsondecode(aws_scheduler_schedule.sweep.target[0].input) == { timer = "sweep" }
+    error_message = "another timer"
+  }
+}
