@@ -14,9 +14,9 @@ impl Home {
         let (mut all, mut before) = (Vec::new(), None);
         loop {
             let page = self.tenant().list_messages(&MessageFilter::default(), before, 100).await.unwrap();
-            before = page.messages.last().map(|message| message.id).or(before);
             all.extend(page.messages);
-            if !page.more {
+            before = page.older;
+            if before.is_none() {
                 return all;
             }
         }

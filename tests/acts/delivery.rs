@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use hantar_domain::device::Status;
 use hantar_domain::ids::{EndpointId, Epoch};
-use hantar_domain::webhook::EventId;
+use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_jobs::Decision;
 use hantar_testkit::webhook_receiver::{Reply, WebhookReceiver};
-use hantar_usecases::ports::{Clock as _, Delivery, DeliveryState, DeviceChange, Job, Queue};
+use hantar_usecases::manage_endpoints::delete_endpoint;
+use hantar_usecases::ports::{Clock as _, Created, Deleted, Delivery, DeliveryState, DeviceChange, Job, Queue};
 
 use crate::home::Home;
 use crate::world::{LOOPBACK, World};
@@ -279,13 +280,59 @@ async fn an_address_that_is_listed_no_more_is_refused_at_the_call_by_each_of_the
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_deleted_endpoint_is_given_up() {
     let due = Due::new(211).await;
-    assert!(due.home.tenant().delete_endpoint(due.endpoint).await.unwrap());
+    let deleted = delete_endpoint(due.home.tenant().as_ref(), &due.world.clock, due.endpoint, None).await.unwrap();
+    assert_eq!(deleted, Deleted::Done);
     due.deliver().await;
     let delivery = due.delivery().await;
     assert_eq!((delivery.state, due.calls()), (DeliveryState::GivenUp, 0));
     assert_eq!(delivery.attempts[0].failure.as_deref(), Some("endpoint_gone"));
     due.world.clock.advance(Duration::from_hours(1));
     assert_eq!(due.home.process.sweep_deliveries().await, 0, "its entry among the due ones is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_an_endpoint_with_a_damaged_secret_is_given_up_and_put_aside_for_a_person() {
+    let due = Due::new(214).await;
+    let (tenant, process) = (due.home.tenant(), &due.home.process);
+    let whole = tenant.endpoint(due.endpoint).await.unwrap().unwrap();
+    let damaged = Endpoint { id: EndpointId(99), sealed_secret: b"no secret of ours".to_vec(), ..whole };
+    assert_eq!(tenant.add_endpoint(&damaged, 9, None).await.unwrap(), Created::New);
+    due.change_status(Status::Disconnected).await;
+    process.jobs(Queue::Webhooks).await;
+    let event = EventId::device(due.home.device, 2);
+    let decision = process.deliverer().deliver(due.home.account, damaged.id, &event).await.unwrap();
+    assert_eq!(decision, Decision::Park("secret_damaged"));
+    let delivery = due.home.delivery(damaged.id, &event).await;
+    assert_eq!((delivery.state, delivery.attempts.len()), (DeliveryState::GivenUp, 1));
+    assert_eq!(delivery.attempts[0].failure.as_deref(), Some("secret_damaged"));
+    // Nobody is called, and nothing is due any more but what the other endpoint waits for.
+    assert_eq!((due.calls(), process.jobs(Queue::Webhooks).await), (0, vec![]));
+    due.world.clock.advance(Duration::from_hours(1));
+    assert_eq!(process.sweep_deliveries().await, 2);
+    let mut rung = process.rung_events().await;
+    rung.sort_unstable();
+    assert_eq!(rung, [(due.endpoint, "dev_1_1".into()), (due.endpoint, "dev_1_2".into())]);
+    let again = process.deliverer().deliver(due.home.account, damaged.id, &event).await.unwrap();
+    assert_eq!(again, Decision::Done, "it is put aside once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_clears_what_outlived_its_delivery_and_rings_for_the_others() {
+    let due = Due::new(215).await;
+    due.world.clock.advance(Duration::from_hours(29 * 24));
+    due.change_status(Status::Disconnected).await;
+    let process = &due.home.process;
+    process.jobs(Queue::Webhooks).await;
+    due.world.clock.advance(GRACE + Duration::from_secs(1));
+    assert_eq!(process.sweep_deliveries().await, 2, "late, but not gone");
+    process.jobs(Queue::Webhooks).await;
+    due.world.clock.advance(Duration::from_hours(25));
+    for _ in 0..2 {
+        assert_eq!(process.sweep_deliveries().await, 1);
+        assert_eq!(process.rung_events().await, [(due.endpoint, "dev_1_2".into())]);
+    }
+    let entries = due.world.items().await.into_keys().filter(|(_, pk, _)| pk.starts_with("DUE#"));
+    assert_eq!(entries.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 
 use hantar_domain::egress::Refusal;
 use hantar_domain::webhook::{MAX_ENDPOINTS, SubscriptionError};
-use hantar_usecases::manage_endpoints::{EndpointError, open_secret};
+use hantar_usecases::manage_endpoints::{EndpointError, delete_endpoint, open_secret};
+use hantar_usecases::ports::Deleted;
 
 use crate::world::World;
 
@@ -44,6 +45,7 @@ async fn an_account_has_a_bounded_number_of_endpoints() {
     let error = home.try_subscribe("https://example.com/", &["*"]).await.unwrap_err();
     assert!(matches!(error, EndpointError::TooMany), "{error}");
     let first = home.tenant().endpoints().await.unwrap()[0].id;
-    assert!(home.tenant().delete_endpoint(first).await.unwrap());
+    let deleted = delete_endpoint(home.tenant().as_ref(), &world.clock, first, None).await.unwrap();
+    assert_eq!(deleted, Deleted::Done);
     home.try_subscribe("https://example.com/", &["*"]).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId};
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
 use hantar_domain::message::{Fact, Message};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::webhook::{Endpoint, EventId, SigningSecret};
@@ -21,6 +21,7 @@ const ALI: &str = "+60123456789";
 pub(crate) struct Home {
     pub(crate) process: Process,
     pub(crate) account: AccountId,
+    pub(crate) owner: UserId,
     pub(crate) device: DeviceId,
 }
 
@@ -31,7 +32,7 @@ impl Home {
 
     /// The same account in another process.
     pub(crate) fn seen_by(&self, process: Process) -> Self {
-        Self { process, account: self.account, device: self.device }
+        Self { process, account: self.account, owner: self.owner, device: self.device }
     }
 
     pub(crate) async fn try_send(&self, draft: Draft) -> Result<Message, SendError> {
@@ -45,6 +46,12 @@ impl Home {
 
     pub(crate) async fn message(&self, id: MessageId) -> Message {
         self.tenant().message(id).await.unwrap().unwrap()
+    }
+
+    /// Whose turns they are, in order.
+    pub(crate) async fn line(&self) -> Vec<MessageId> {
+        let line = self.tenant().open_turns(self.device, self.process.clock.now(), 100).await.unwrap();
+        line.turns.into_iter().map(|turn| turn.message).collect()
     }
 
     /// Takes a message to the wire.

@@ -182,6 +182,6 @@ async fn facts_whose_answers_are_lost_are_recorded_once() {
     }
     assert_eq!(home.message(id).await.history.len(), 5);
     home.process.sweep_at(clock.now()).await;
-    assert!(tenant.open_turns(home.device, 10).await.unwrap().is_empty(), "no entry is left behind");
+    assert!(home.line().await.is_empty(), "no entry is left behind");
     home.audit().await;
 }

@@ -9,6 +9,7 @@ mod credits;
 mod delivery;
 mod endpoint;
 mod home;
+mod http;
 mod losses;
 mod message;
 mod numbers;

@@ -104,8 +104,7 @@ async fn an_accepted_message_is_stored_charged_and_in_its_devices_line_when_it_i
     assert_eq!((message.state, message.lane, message.device), (State::Queued, Lane::Single, home.device));
     let device = home.tenant().device(home.device).await.unwrap().unwrap();
     assert_eq!(message.stanza.message(&device.stanza_key), Some(message.id));
-    let turns = home.tenant().open_turns(home.device, 10).await.unwrap();
-    assert_eq!(turns.iter().map(|turn| turn.message).collect::<Vec<_>>(), [message.id]);
+    assert_eq!(home.line().await, [message.id]);
     assert_eq!(home.audit().await.available, 9);
 }
 
@@ -125,9 +124,7 @@ async fn the_lane_follows_from_who_wrote_last_and_lines_keep_the_order_of_accept
     world.clock.advance(DAY + Duration::from_secs(1));
     let later = home.send("a day later").await;
     assert_eq!(later.lane, Lane::Single);
-    let line = tenant.open_turns(home.device, 10).await.unwrap();
-    let expected = [replies[0].id, replies[1].id, single.id, later.id, campaign.id];
-    assert_eq!(line.iter().map(|turn| turn.message).collect::<Vec<_>>(), expected);
+    assert_eq!(home.line().await, [replies[0].id, replies[1].id, single.id, later.id, campaign.id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +250,7 @@ async fn a_message_is_cancelled_and_refunded_until_it_is_dispatched() {
         assert_eq!((message.state, message.refunded), (State::Cancelled, true));
         assert!(matches!(cancel(&home, id, None).await, Cancelled::TooLate(_)));
     }
-    assert!(home.tenant().open_turns(home.device, 10).await.unwrap().is_empty());
+    assert!(home.line().await.is_empty());
     let on_the_wire = home.send("on the wire").await.id;
     home.dispatch(on_the_wire).await;
     assert!(matches!(cancel(&home, on_the_wire, None).await, Cancelled::TooLate(_)));

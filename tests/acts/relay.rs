@@ -266,8 +266,14 @@ async fn a_failure_in_the_middle_of_a_batch_leaves_it_to_be_read_again_with_noth
     let (records, _) = world.stream(200).await.unwrap();
     let relay = home.process.relay();
     let account = home.account;
-    for failing in [format!("msg_{account}_1_4"), format!("msg_{account}_3_1"), "COUNTED#".into(), "COUNTED#".into()] {
-        let calls = Calls { operation: None, containing: Some(failing), when: When::Chance(1.0) };
+    let (delivery, counts) = (|name: String| (None, name), |operation: &str| (Some(operation.into()), "COUNTS".into()));
+    for (operation, failing) in [
+        delivery(format!("msg_{account}_1_4")),
+        delivery(format!("msg_{account}_3_1")),
+        counts("GetItem"),
+        counts("UpdateItem"),
+    ] {
+        let calls = Calls { operation, containing: Some(failing), when: When::Chance(1.0) };
         world.faults.change(|plan| plan.throttles.push(Throttle { calls, error: ThrottleError::RequestLimitExceeded }));
         relay.handle("local", &records).await.unwrap_err();
         world.faults.set_plan(FaultPlan::default());

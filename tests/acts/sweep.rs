@@ -108,16 +108,15 @@ async fn one_devices_failure_does_not_keep_the_others_from_being_swept() {
 async fn stale_turns_are_forgotten() {
     let world = World::new(506).await;
     let home = world.home(10).await;
-    let tenant = home.tenant();
     let id = home.send("answered").await.id;
     home.dispatch(id).await;
     // The process dies between the answer and taking the entry away.
     lose(&world, "DeleteItem", None);
     assert_eq!(moved(home.learn(id, Fact::Acknowledged).await).state, State::Sent);
     world.faults.set_plan(FaultPlan::default());
-    assert_eq!(tenant.open_turns(home.device, 10).await.unwrap().len(), 1, "the entry is stale");
+    assert_eq!(home.line().await.len(), 1, "the entry is stale");
     assert_eq!(home.process.sweep_at(Timestamp(i64::MAX)).await, Swept::default());
-    assert!(tenant.open_turns(home.device, 10).await.unwrap().is_empty());
+    assert!(home.line().await.is_empty());
     home.audit().await;
 }
 
@@ -134,6 +133,30 @@ async fn stale_entries_among_the_unknown_ones_are_forgotten() {
     assert_eq!(home.process.sweep_at(world.clock.now()).await, Swept::default());
     assert!(tenant.unknown_messages(home.device, 10).await.unwrap().is_empty());
     assert_eq!(home.audit().await.refunded, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_message_is_found_after_a_death_while_it_took_its_turn() {
+    for (operation, containing) in [("PutItem", "OPEN#"), ("DeleteItem", "OPEN#HELD#")] {
+        let world = World::new(509).await;
+        let home = world.home(10).await;
+        let due = world.clock.now() + Duration::from_hours(1);
+        let held = home.try_send(Draft { scheduled_at: Some(due), ..draft("later") }).await.unwrap();
+        assert!(home.line().await.is_empty());
+        world.clock.advance_to(due);
+        lose(&world, operation, Some(containing.into()));
+        home.process.try_sweep_at(due).await.unwrap_err();
+        world.faults.set_plan(FaultPlan::default());
+        for _ in 0..2 {
+            assert!(home.process.sweep_at(due).await.ring, "{operation}");
+            assert_eq!(home.line().await, [held.id], "{operation}");
+        }
+        home.dispatch(held.id).await;
+        home.learn(held.id, Fact::Acknowledged).await;
+        assert!(home.line().await.is_empty(), "{operation}");
+        let entries = world.items().await.into_keys().filter(|(_, _, sk)| sk.starts_with("OPEN#"));
+        assert_eq!(entries.count(), 0, "{operation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

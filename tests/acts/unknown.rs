@@ -29,7 +29,7 @@ async fn a_dispatched_message_is_called_unknown_after_its_patience_and_not_befor
     assert_eq!(home.message(id).await.state, State::Dispatched);
     assert_eq!(home.process.sweep_at(dispatched + ACK_PATIENCE).await.silent, 1);
     assert_eq!(home.message(id).await.state, State::Unknown);
-    assert!(home.tenant().open_turns(home.device, 10).await.unwrap().is_empty(), "its turn is over");
+    assert!(home.line().await.is_empty(), "its turn is over");
     assert_eq!(home.process.sweep_at(dispatched + ACK_PATIENCE).await.silent, 0);
     assert_eq!(home.audit().await.refunded, 0);
 }

@@ -132,7 +132,7 @@ impl World {
             device_name: "Shop".into(),
         };
         let founding = found_account(&process.founders(), new).await.unwrap().unwrap();
-        Home { account: founding.account.id, device: founding.device.id, process }
+        Home { account: founding.account.id, owner: founding.owner.id, device: founding.device.id, process }
     }
 
     /// All items of both tables, by table and keys.

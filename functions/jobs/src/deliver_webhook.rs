@@ -22,6 +22,10 @@ use crate::Decision;
 const CLAIM: Duration = Duration::from_secs(2 * CALL_TIMEOUT.as_secs());
 /// Up to this long a pause is left to the queue's delay; the sweep rings for longer ones.
 const QUEUE_DELAY: Duration = Duration::from_mins(15);
+/// There is no such endpoint any more, or it is switched off.
+const GONE: &str = "endpoint_gone";
+/// The endpoint's secret does not open.
+const DAMAGED: &str = "secret_damaged";
 
 /// What delivering needs from outside.
 pub struct Deliverer {
@@ -62,11 +66,15 @@ impl Deliverer {
         let record = tenant.endpoint(endpoint).await?;
         let made = delivery.attempts.len();
         let answer = match &record {
-            Some(record) if record.disabled.is_none() => self.call(record, &delivery).await?,
-            _ => CallAnswer { answer: Answer::Failure("endpoint_gone"), excerpt: String::new(), took: Duration::ZERO },
+            Some(record) if record.disabled.is_none() => match self.call(record, &delivery).await {
+                // It would be as damaged the next time.
+                Err(PortError::Corrupt(_)) => not_made(DAMAGED),
+                answer => answer?,
+            },
+            _ => not_made(GONE),
         };
         let verdict = match answer.answer {
-            Answer::Failure("endpoint_gone") => Verdict::GiveUp,
+            Answer::Failure(GONE | DAMAGED) => Verdict::GiveUp,
             ref answer => judge(answer, u32::try_from(made + 1).unwrap_or(u32::MAX), self.jitter()),
         };
         let attempt = attempt_of(&answer, now);
@@ -89,17 +97,14 @@ impl Deliverer {
             let delay = Duration::from_secs(pause.as_secs() + 1).min(QUEUE_DELAY);
             self.queue.send(Queue::Webhooks, &[job], delay).await?;
         }
-        Ok(Decision::Done)
+        let damaged = matches!(answer.answer, Answer::Failure(DAMAGED));
+        Ok(if damaged { Decision::Park(DAMAGED) } else { Decision::Done })
     }
 
     async fn call(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<CallAnswer, PortError> {
         let Ok(target) = Target::parse(&endpoint.url, &self.allowed) else {
             // The operator took the address off the list since.
-            return Ok(CallAnswer {
-                answer: Answer::Failure("refused_address"),
-                excerpt: String::new(),
-                took: Duration::ZERO,
-            });
+            return Ok(not_made("refused_address"));
         };
         let secret = open_secret(&self.keys, endpoint).await?;
         let at = self.clock.now();
@@ -117,6 +122,11 @@ impl Deliverer {
         self.entropy.fill(&mut byte);
         f64::from(byte[0]) / 256.0
     }
+}
+
+/// An attempt that ended before anybody was called.
+fn not_made(failure: &'static str) -> CallAnswer {
+    CallAnswer { answer: Answer::Failure(failure), excerpt: String::new(), took: Duration::ZERO }
 }
 
 fn attempt_of(answer: &CallAnswer, at: hantar_domain::time::Timestamp) -> Attempt {

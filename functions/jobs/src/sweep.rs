@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hantar_domain::ids::Shard;
-use hantar_usecases::ports::{Clock, Fleet, Job, JobQueue, PortError, Queue, Tenants};
+use hantar_usecases::ports::{Clock, DueDelivery, Fleet, Job, JobQueue, PortError, Queue, Tenants};
 use hantar_usecases::sweep_device::{Swept, sweep_device};
 
 /// A delivery that fell due less than this ago is probably being made: its own doorbell rang.
 const GRACE: Duration = Duration::from_secs(15);
 /// How many deliveries one sweep rings for.
 const DELIVERIES: usize = 1000;
+/// A delivery that is due for so long was perhaps forgotten by the table, which keeps none for ever.
+const LONG_DUE: Duration = Duration::from_hours(24);
 
 /// What sweeping needs from outside.
 pub struct Sweeper {
@@ -49,14 +51,26 @@ impl Sweeper {
         failure.map_or(Ok(total), Err)
     }
 
-    /// Rings for deliveries that are due. Answers how many.
+    /// Rings for deliveries that are due, and clears the entries of those that are gone. Answers how many it rang for.
     pub async fn deliveries(&self) -> Result<usize, PortError> {
-        let due = self.fleet.due_deliveries(self.clock.now() - GRACE, DELIVERIES).await?;
-        let jobs: Vec<Job> =
-            due.into_iter().map(|(account, endpoint, event)| Job::Delivery { account, endpoint, event }).collect();
+        let now = self.clock.now();
+        let mut jobs = Vec::new();
+        for due in self.fleet.due_deliveries(now - GRACE, DELIVERIES).await? {
+            if now.since(due.due_at) >= LONG_DUE && self.is_gone(&due).await? {
+                self.fleet.forget_due(&due).await?;
+            } else {
+                let DueDelivery { account, endpoint, event, .. } = due;
+                jobs.push(Job::Delivery { account, endpoint, event });
+            }
+        }
         if !jobs.is_empty() {
             self.queue.send(Queue::Webhooks, &jobs, Duration::ZERO).await?;
         }
         Ok(jobs.len())
+    }
+
+    async fn is_gone(&self, due: &DueDelivery) -> Result<bool, PortError> {
+        let tenant = self.tenants.for_account(due.account);
+        Ok(tenant.delivery(due.endpoint, &due.event).await?.is_none())
     }
 }

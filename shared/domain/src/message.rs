@@ -202,7 +202,8 @@ impl Fact {
 
     /// The states that this fact moves forward from; in any other it changes nothing.
     ///
-    /// A receipt may be lost with a process, so a later one implies the earlier states and may skip them.
+    /// A receipt may be lost with a process, so a later one implies the earlier states and may skip them; but see
+    /// [`Fact::implies_in`].
     pub const fn moves_from(self) -> &'static [State] {
         use State::{Delivered, Dispatched, Held, Queued, Read, Sent, Unknown};
         match self {
@@ -214,6 +215,18 @@ impl Fact {
             Self::Delivered => &[Dispatched, Unknown, Sent],
             Self::Read => &[Dispatched, Unknown, Sent, Delivered],
             Self::Played => &[Dispatched, Unknown, Sent, Delivered, Read],
+        }
+    }
+
+    /// What this fact says besides about a message in `state`, where nobody was told yet: the server took what reached the
+    /// recipient's phone. The answer itself may have been lost with a process, or come later. To be noted as a step of
+    /// its own, right before.
+    pub const fn implies_in(self, state: State) -> Option<Self> {
+        match (self, state) {
+            (Self::Delivered | Self::Read | Self::Played, State::Dispatched | State::Unknown) => {
+                Some(Self::Acknowledged)
+            }
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the stable codes mean, in words for people: one table for every face of the product.
 
 /// Codes of messages and devices, and what they mean to the person who reads them.
-const MEANINGS: [(&str, &str); 22] = [
+const MEANINGS: [(&str, &str); 26] = [
     (
         "whatsapp_463",
         "WhatsApp refuses messages from this number to people who have not written to it before. Messages to people who \
@@ -31,6 +31,21 @@ const MEANINGS: [(&str, &str); 22] = [
     ("banned", "WhatsApp restricted this number for a time."),
     ("outdated", "WhatsApp no longer accepts this version of the software. Update it."),
     ("connection_lost", "The connection to WhatsApp was lost, and is being made again."),
+    (
+        "unreachable",
+        "WhatsApp cannot be reached. Look at the network, the firewall and the address; it is tried again.",
+    ),
+    (
+        "tls_refused",
+        "The server at WhatsApp's address shows a certificate that is not trusted. Something stands between, or another \
+         server was named without its root certificate.",
+    ),
+    (
+        "handshake_refused",
+        "The server at WhatsApp's address did not prove to be WhatsApp. Only a build for the simulated network takes \
+         others.",
+    ),
+    ("host_stopping", "The device's host is being replaced; another one takes over in a moment."),
     ("gone", "The subscriber answered 410: it does not want to be called any more."),
 ];
 

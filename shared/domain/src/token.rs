@@ -161,6 +161,8 @@ pub struct Token {
     pub abilities: Abilities,
     /// When it ends, if ever.
     pub expires_at: Option<Timestamp>,
+    /// When it was last used, to within an hour.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl Token {

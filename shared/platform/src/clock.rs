@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use aws_smithy_async::time::TimeSource;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::Clock;
 
@@ -24,6 +25,16 @@ impl Clock for SystemClock {
 
     fn running(&self) -> Duration {
         running()
+    }
+}
+
+/// The civil time as the AWS SDK asks for it, to sign with. The SDK's own source asks `std`, which panics in a Worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CivilTime;
+
+impl TimeSource for CivilTime {
+    fn now(&self) -> std::time::SystemTime {
+        std::time::UNIX_EPOCH + since_1970()
     }
 }
 

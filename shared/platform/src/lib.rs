@@ -2,6 +2,8 @@
 
 pub mod aws;
 pub mod clock;
+#[cfg(all(feature = "kms", feature = "native"))]
+pub mod cloud;
 #[cfg(feature = "native")]
 pub mod egress;
 #[cfg(feature = "embedded")]
@@ -9,7 +11,11 @@ pub mod embedded;
 pub mod entropy;
 #[cfg(feature = "embedded")]
 pub mod faults;
+#[cfg(feature = "worker")]
+pub mod fetch;
 #[cfg(feature = "native")]
 pub mod key_file;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "kms")]
+pub mod kms;
+#[cfg(any(feature = "tokio", feature = "worker"))]
 pub mod sleep;

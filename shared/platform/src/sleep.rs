@@ -1,4 +1,4 @@
-//! Waiting on Tokio's timer. A Worker's timer comes with the crate that runs there.
+//! Waiting: on Tokio's timer, or on a Worker's.
 
 use std::time::Duration;
 
@@ -7,9 +7,11 @@ use hantar_usecases::ports::Sleep;
 
 /// Tokio's timer. It stands still while the machine is suspended: what has a date must look at the clock again after
 /// waking.
+#[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioSleep;
 
+#[cfg(feature = "tokio")]
 #[async_trait]
 impl Sleep for TokioSleep {
     async fn sleep(&self, span: Duration) {
@@ -17,7 +19,27 @@ impl Sleep for TokioSleep {
     }
 }
 
-#[cfg(test)]
+/// A Worker's timer (`setTimeout`), for the use cases and for the AWS SDK's pauses and time limits.
+#[cfg(feature = "worker")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WorkerSleep;
+
+#[cfg(feature = "worker")]
+#[async_trait]
+impl Sleep for WorkerSleep {
+    async fn sleep(&self, span: Duration) {
+        worker::send::SendFuture::new(worker::Delay::from(span)).await;
+    }
+}
+
+#[cfg(feature = "worker")]
+impl aws_smithy_async::rt::sleep::AsyncSleep for WorkerSleep {
+    fn sleep(&self, span: Duration) -> aws_smithy_async::rt::sleep::Sleep {
+        aws_smithy_async::rt::sleep::Sleep::new(worker::send::SendFuture::new(worker::Delay::from(span)))
+    }
+}
+
+#[cfg(all(test, feature = "tokio"))]
 #[expect(clippy::disallowed_methods, reason = "tests")]
 mod tests {
     use super::*;

@@ -6,4 +6,4 @@ pub mod conformance;
 pub mod embedded;
 mod sqs;
 
-pub use sqs::SqsQueues;
+pub use sqs::{SqsQueues, job_of_body};

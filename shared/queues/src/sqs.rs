@@ -170,9 +170,14 @@ fn job(body: Body) -> Job {
     }
 }
 
+/// The doorbell that a message's body is; `None` when it is none of ours. For those whom messages are handed to.
+pub fn job_of_body(text: &str) -> Option<Job> {
+    Body::parse(text).map(job)
+}
+
 /// A message without a receipt could not be deleted: it is left to appear again.
 fn received(message: Message) -> Option<Received> {
-    let known = message.body.as_deref().and_then(Body::parse).map(job);
+    let known = message.body.as_deref().and_then(job_of_body);
     Some(Received { job: known, receipt: message.receipt_handle? })
 }
 

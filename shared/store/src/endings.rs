@@ -117,8 +117,8 @@ impl TenantStore {
         };
         let key = ending.idempotency.map(|key| self.put_key(key, "m", seen.id.0, ending.at));
         let writes = [Some(moved), key, refund.map(|credits| credits::give_back(self.account, credits))];
-        let left = line::place_in(&seen, seen.state).map(|place| Write::delete(&place));
-        let writes = writes.into_iter().chain([left]).flatten().collect();
+        let left = line::places_in(&seen, seen.state).map(|place| Write::delete(&place));
+        let writes = writes.into_iter().flatten().chain(left).collect();
         let mut after = stepped(seen, ending.fact, ending.at, ending.code);
         after.refunded |= refund.is_some();
         (writes, after)

@@ -1,8 +1,9 @@
 //! Webhook endpoints.
 
 use hantar_domain::ids::EndpointId;
+use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::{Endpoint, Subscription};
-use hantar_usecases::ports::{Created, Idempotency, PortError};
+use hantar_usecases::ports::{Created, Deleted, Idempotency, PortError};
 
 use crate::items::{Fields, Item, NewItem, bytes, text, texts, time};
 use crate::places::{ENDPOINT, Place, Table, of_account};
@@ -50,8 +51,17 @@ impl TenantStore {
     pub(crate) async fn store_endpoint(
         &self,
         endpoint: &Endpoint,
+        most: usize,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError> {
+        if let Some(wanted) = idempotency
+            && let Some(taken) = self.known_key(wanted, endpoint.created_at).await?
+        {
+            return self.replayed(&taken, wanted).await;
+        }
+        if self.own_endpoints().await?.len() >= most {
+            return Ok(Created::Full);
+        }
         let place = Place::endpoint(self.account, endpoint.id);
         let put = Write::put(&place, item(endpoint)).if_new();
         let key = idempotency.map(|key| self.put_key(key, "en", endpoint.id.0, endpoint.created_at));
@@ -75,10 +85,28 @@ impl TenantStore {
         Ok(self.own_endpoint(id).await?.map_or(Created::KeyReused, |earlier| Created::Replayed(Box::new(earlier))))
     }
 
-    pub(crate) async fn remove_endpoint(&self, id: EndpointId) -> Result<bool, PortError> {
-        match self.store.write(Write::delete(&Place::endpoint(self.account, id))).await? {
-            Written::Done(item) | Written::Refused(item) => Ok(item.is_some_and(|item| !item.is_empty())),
+    pub(crate) async fn remove_endpoint(
+        &self,
+        id: EndpointId,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<Deleted, PortError> {
+        let delete = Write::delete(&Place::endpoint(self.account, id));
+        let Some(wanted) = idempotency else {
+            let (Written::Done(item) | Written::Refused(item)) = self.store.write(delete).await?;
+            return Ok(if item.is_some_and(|item| !item.is_empty()) { Deleted::Done } else { Deleted::Missing });
+        };
+        if let Some(taken) = self.known_key(wanted, at).await? {
+            return removed_before(&taken, wanted);
         }
+        let writes = [delete.when("attribute_exists(pk)"), self.put_key(wanted, "en", id.0, at)];
+        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
+        if matches!(self.store.transact(&transaction).await?, Committed::Done) {
+            return Ok(Deleted::Done);
+        }
+        // Another one under this key may have been faster.
+        let taken = self.known_key(wanted, at).await?;
+        taken.map_or(Ok(Deleted::Missing), |taken| removed_before(&taken, wanted))
     }
 
     pub(crate) async fn switch_off_endpoint(&self, id: EndpointId, reason: &str) -> Result<(), PortError> {
@@ -87,10 +115,13 @@ impl TenantStore {
     }
 }
 
+fn removed_before(taken: &Item, wanted: &Idempotency) -> Result<Deleted, PortError> {
+    Ok(if Fields(taken).bytes("q")? == wanted.request { Deleted::Done } else { Deleted::KeyReused })
+}
+
 #[cfg(test)]
 mod tests {
     use hantar_domain::ids::AccountId;
-    use hantar_domain::time::Timestamp;
 
     use super::*;
 

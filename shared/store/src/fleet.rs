@@ -1,13 +1,15 @@
 //! What belongs to no tenant: founding accounts, numbers, look-ups that lead to an account, due deliveries.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard, UserId};
+use hantar_domain::ids::{AccountId, DeviceId, Shard, UserId};
 use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
 use hantar_domain::webhook::EventId;
-use hantar_usecases::ports::{Fleet, Founding, PortError, Sequence, WebSession};
+use hantar_usecases::ports::{DueDelivery, Fleet, FoundVersion, Founding, PortError, Sequence, WebSession};
 
 use crate::items::{Fields, Item, NewItem, number};
 use crate::places::{ACCOUNTS, DUE_LINES, Place, Table, due_line, ordered_time};
@@ -93,6 +95,10 @@ impl Fleet for Store {
         self.find_token(hash).await
     }
 
+    async fn note_token_use(&self, hash: &TokenHash, at: Timestamp, unless_since: Timestamp) -> Result<(), PortError> {
+        self.note_use(hash, at, unless_since).await
+    }
+
     async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
         self.store_session(&Place::sign_in(hash), session).await
     }
@@ -113,18 +119,31 @@ impl Fleet for Store {
         self.in_shard(shard).await
     }
 
-    async fn due_deliveries(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError> {
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, PortError> {
         let end = ordered_time(Timestamp(now.0.saturating_add(1)));
         let lines = (0..DUE_LINES).map(|line| Query::before(Table::Engine, due_line(line), end.clone()));
         let lines = try_join_all(lines.map(|query| async move { self.first(&query, limit).await })).await?;
         let mut entries = lines.concat();
         entries.sort_by(|one, two| sort_key(one).cmp(sort_key(two)));
         entries.truncate(limit);
-        entries.iter().map(|item| Fields(item).word("sk", due_name)).collect()
+        entries.iter().map(|item| Fields(item).word("sk", due_entry)).collect()
+    }
+
+    async fn forget_due(&self, due: &DueDelivery) -> Result<(), PortError> {
+        let place = Place::due(due.due_at, due.account, due.endpoint, &due.event);
+        self.write(Write::delete(&place)).await.map(drop)
+    }
+
+    async fn client_version(&self) -> Result<Option<FoundVersion>, PortError> {
+        self.found_version().await
+    }
+
+    async fn claim_version_look(&self, now: Timestamp, apart: Duration) -> Result<bool, PortError> {
+        self.claim_look(now, apart).await
+    }
+
+    async fn keep_client_version(&self, found: &FoundVersion) -> Result<(), PortError> {
+        self.keep_version(found).await
     }
 }
 
@@ -133,9 +152,14 @@ fn sort_key(item: &Item) -> &str {
 }
 
 /// `{due}#{account}#{endpoint}#{event}`.
-fn due_name(sk: &str) -> Option<(AccountId, EndpointId, EventId)> {
-    let mut parts = sk.splitn(4, '#').skip(1);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, EventId(parts.next()?.to_owned())))
+fn due_entry(sk: &str) -> Option<DueDelivery> {
+    let mut parts = sk.splitn(4, '#');
+    Some(DueDelivery {
+        due_at: Timestamp(parts.next()?.parse().ok()?),
+        account: parts.next()?.parse().ok()?,
+        endpoint: parts.next()?.parse().ok()?,
+        event: EventId(parts.next()?.to_owned()),
+    })
 }
 
 /// Whether an address that is taken is taken by this very user: then this is a repeat.

@@ -1,4 +1,11 @@
 //! Heartbeats of hosts and owners of shards. Each method recognises its own earlier try.
+//!
+//! Heartbeats of hosts that never come back are deleted by the table when they have not been renewed for a day. That is
+//! safe, although a contender takes the shards of a host without a heartbeat at once: the right of such a host lapsed
+//! within seconds of its last renewal, on its own clock, which goes on while the machine sleeps; and if it wakes after
+//! the deletion, its next renewal finds no counter to go on from and fails, so the item is not made anew. Only the
+//! table's own clock deletes: no reader passes over the heartbeat of a host that has not ended, however wrong its own
+//! clock is.
 
 use std::time::Duration;
 
@@ -12,7 +19,7 @@ use crate::reading::Query;
 use crate::store::Store;
 use crate::writing::{Write, Written};
 
-/// How long an ended heartbeat can still be seen.
+/// How long a heartbeat is kept that is ended or not renewed any more.
 const REMEMBERED: Duration = Duration::from_hours(24);
 /// How many of each are listed.
 const LISTED: usize = 100_000;
@@ -22,11 +29,19 @@ impl Leases for Store {
     async fn renew(&self, host: &HostId, counter: u64) -> Result<bool, PortError> {
         let place = Place::heartbeat(host);
         let before = if counter == 1 { "attribute_not_exists(pk)" } else { "c = :before" };
-        let renewed = Write::update(&place, "SET c = :c")
+        let renewed = Write::update(&place, "SET c = :c, #ttl = :ttl")
             .when(format!("attribute_not_exists(fin) AND ({before} OR c = :c)"))
+            .with(":ttl", expiry(self.now() + REMEMBERED))
             .with(":c", number(counter));
         let renewed = if counter == 1 { renewed } else { renewed.with(":before", number(counter.saturating_sub(1))) };
         Ok(self.write(renewed).await?.is_done())
+    }
+
+    async fn leave(&self, host: &HostId) -> Result<(), PortError> {
+        let leaving = Write::update(&Place::heartbeat(host), "SET lv = :lv")
+            .when("attribute_exists(pk)")
+            .with(":lv", aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+        self.write(leaving).await.map(drop)
     }
 
     async fn end(&self, host: &HostId, counter: u64) -> Result<bool, PortError> {
@@ -43,9 +58,10 @@ impl Leases for Store {
         let now = self.now();
         let mut heartbeats = Vec::with_capacity(items.len());
         for fields in items.iter().map(Fields) {
-            if !fields.expired(now)? {
-                let host = HostId(fields.sk()?.to_owned());
-                heartbeats.push(Heartbeat { host, counter: fields.number("c")?, ended: fields.flag("fin")? });
+            let ended = fields.flag("fin")?;
+            if !(ended && fields.expired(now)?) {
+                let (host, leaving) = (HostId(fields.sk()?.to_owned()), fields.flag("lv")?);
+                heartbeats.push(Heartbeat { host, counter: fields.number("c")?, leaving, ended });
             }
         }
         Ok(heartbeats)

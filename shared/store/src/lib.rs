@@ -32,6 +32,7 @@ pub mod stream;
 mod tables;
 mod tenant;
 mod transaction;
+mod version;
 mod writing;
 
 #[cfg(feature = "conformance")]

@@ -7,16 +7,14 @@ use hantar_domain::ids::MessageId;
 use hantar_domain::message::Direction;
 use hantar_usecases::ports::{MessageFilter, MessagePage, PortError};
 
-use crate::items::{number, text, time};
+use crate::items::{Fields, number, text, time};
 use crate::message::read;
 use crate::places::{Table, messages_of, ordered};
 use crate::reading::Query;
 use crate::tenant::TenantStore;
 
-/// How many items one query reads while it filters.
-const STRIDE: usize = 1_000;
-/// How many items one page may cost.
-const MOST_READ: usize = 10_000;
+/// How many items one page may cost, shown or not. Whoever wants more goes on from where it ended.
+const MOST_READ: usize = 1_000;
 
 impl TenantStore {
     pub(crate) async fn page_of_messages(
@@ -31,25 +29,26 @@ impl TenantStore {
             None => Query::all(Table::Business, partition),
         };
         let (expression, values) = expression(filter);
-        let stride = if expression.is_empty() { limit + 1 } else { STRIDE };
+        let stride = if expression.is_empty() { limit + 1 } else { MOST_READ };
         let query = query.backwards().only(expression, values);
         let (mut messages, mut start, mut left) = (Vec::new(), None, MOST_READ);
-        let more = loop {
+        let older = loop {
             let page = self.store.page(&query, start, stride.min(left)).await?;
             left = left.saturating_sub(stride);
             for item in &page.items {
                 messages.push(read(item)?);
             }
-            start = page.next;
-            if messages.len() > limit || (start.is_some() && left == 0) {
-                break true;
+            if messages.len() > limit {
+                messages.truncate(limit);
+                break messages.last().map(|message| message.id).or(before);
             }
-            if start.is_none() {
-                break false;
+            match page.next {
+                Some(last) if left == 0 => break Some(Fields(&last).word("sk", |sk| sk.parse().ok())?),
+                Some(last) => start = Some(last),
+                None => break None,
             }
         };
-        messages.truncate(limit);
-        Ok(MessagePage { messages, more })
+        Ok(MessagePage { messages, older })
     }
 }
 

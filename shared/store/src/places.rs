@@ -74,6 +74,13 @@ impl Place {
         Self::business(of_device(account, device), format!("{OPEN}{}#{at}#{message}", lane_digit(turn.lane)))
     }
 
+    /// Behind all lanes, the one that is due first in front.
+    pub(crate) fn scheduled(account: AccountId, device: DeviceId, due: Timestamp, turn: Turn) -> Self {
+        let (at, message) = (ordered_time(turn.accepted_at), ordered(turn.message.0));
+        let sk = format!("{SCHEDULED}{}#{}#{at}#{message}", ordered_time(due), lane_digit(turn.lane));
+        Self::business(of_device(account, device), sk)
+    }
+
     pub(crate) fn unknown(account: AccountId, device: DeviceId, at: Timestamp, message: MessageId) -> Self {
         let sk = format!("{UNKNOWN}{}#{}", ordered_time(at), ordered(message.0));
         Self::business(of_device(account, device), sk)
@@ -95,10 +102,6 @@ impl Place {
 
     pub(crate) fn counts(account: AccountId) -> Self {
         Self::engine(of_account(account), "COUNTS")
-    }
-
-    pub(crate) fn counted(account: AccountId, stream: &str) -> Self {
-        Self::engine(of_account(account), format!("COUNTED#{stream}"))
     }
 
     pub(crate) fn delivery(account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
@@ -133,6 +136,10 @@ impl Place {
 
     pub(crate) fn settings() -> Self {
         Self::engine("SETTINGS", "SETTINGS")
+    }
+
+    pub(crate) fn client_version() -> Self {
+        Self::engine("VERSION", "VERSION")
     }
 
     pub(crate) fn sequence(sequence: Sequence) -> Self {
@@ -172,6 +179,8 @@ impl Place {
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const OPEN: &str = "OPEN#";
+/// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
+pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
 pub(crate) const UNKNOWN: &str = "UNKNOWN#";
 pub(crate) const KEY: &str = "K#";
 /// The partitions that are listed.

@@ -19,7 +19,21 @@ pub(crate) const LOOKS: usize = 12;
 
 /// Moves a message by `fact` from one of `from`. More may be set by `extra`, which begins with a comma.
 pub(crate) fn step(place: &Place, from: &[State], fact: Fact, at: Timestamp, code: Option<&str>, extra: &str) -> Write {
-    let entered = Step { state: fact.state(), at, code: code.map(str::to_owned) };
+    steps(place, from, &[], fact, at, code, extra)
+}
+
+/// The same, with steps noted before that the fact implies.
+fn steps(
+    place: &Place,
+    from: &[State],
+    implied: &[Fact],
+    fact: Fact,
+    at: Timestamp,
+    code: Option<&str>,
+    extra: &str,
+) -> Write {
+    let before = implied.iter().map(|fact| Step { state: fact.state(), at, code: None });
+    let entered: Vec<_> = before.chain([Step { state: fact.state(), at, code: code.map(str::to_owned) }]).collect();
     let names: Vec<_> = (0..from.len()).map(|index| format!(":f{index}")).collect();
     let removed = if fact == Fact::Held { "" } else { " REMOVE hu" };
     let expression = format!("SET s = :s, u = :u, h = list_append(if_not_exists(h, :none), :h){extra}{removed}");
@@ -27,7 +41,7 @@ pub(crate) fn step(place: &Place, from: &[State], fact: Fact, at: Timestamp, cod
         .when(format!("attribute_not_exists(o) AND s IN ({})", names.join(", ")))
         .with(":s", text(fact.state().word()))
         .with(":u", time(at))
-        .with(":h", history::write(&[entered]))
+        .with(":h", history::write(&entered))
         .with(":none", history::write(&[]));
     names.into_iter().zip(from).fold(write, |write, (name, state)| write.with(name, text(state.word())))
 }
@@ -76,6 +90,10 @@ impl TenantStore {
                 if seen.state != State::Held {
                     return Ok(Applied::Unchanged(Box::new(seen)));
                 }
+                if let (Some(due), Some(_)) = (seen.held_until, line::scheduled_place(&seen)) {
+                    // Its entry stands by the due time that this changes, where nobody would find it any more.
+                    self.take_turn(seen.device, due, line::turn_of(&seen)).await?;
+                }
             }
         }
         let extended = Write::update(&place, "SET hu = :hu, u = :u")
@@ -99,7 +117,23 @@ impl TenantStore {
 
     async fn answered(&self, id: MessageId, fact: Fact, at: Timestamp) -> Result<Applied, PortError> {
         let place = Place::message(self.account, id);
-        match self.store.write(step(&place, fact.moves_from(), fact, at, None, "")).await? {
+        let (implying, plain): (Vec<_>, Vec<_>) =
+            fact.moves_from().iter().partition(|state| fact.implies_in(**state).is_some());
+        let mut written = self.store.write(step(&place, &plain, fact, at, None, "")).await?;
+        // Rare: the answer was lost with a process, or comes after the receipt.
+        if let Written::Refused(Some(item)) = &written
+            && let Some(implied) = fact.implies_in(read(item)?.state)
+        {
+            let both = steps(&place, &implying, &[implied], fact, at, None, "");
+            written = self.store.write(both).await?;
+            if let Written::Refused(Some(item)) = &written
+                && fact.moves_from().contains(&read(item)?.state)
+            {
+                // The answer came in between.
+                written = self.store.write(step(&place, &plain, fact, at, None, "")).await?;
+            }
+        }
+        match written {
             Written::Done(item) => {
                 let applied = changed(item.as_ref())?;
                 if let Applied::Moved(message) = &applied {
@@ -119,14 +153,17 @@ impl TenantStore {
         }
     }
 
-    /// Takes away the entry that the message had before its last step. If that fails, the entry is stale, which is
-    /// allowed, and the message has moved all the same.
+    /// Takes away the entry that the message had before the steps of its last moment. If that fails, the entry is stale,
+    /// which is allowed, and the message has moved all the same.
     async fn left_line(&self, message: &Message) {
-        let before = message.history.iter().rev().nth(1).map(|step| step.state);
-        let Some(place) = before.and_then(|state| line::place_in(message, state)) else { return };
-        if let Err(error) = self.store.write(Write::delete(&place)).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(account.id = %self.account, message.id = %message.id, error, "a line keeps a stale entry");
+        let last = message.history.last().map(|step| step.at);
+        let before = message.history.iter().rev().find(|step| Some(step.at) != last).map(|step| step.state);
+        let Some(before) = before else { return };
+        for place in line::places_in(message, before) {
+            if let Err(error) = self.store.write(Write::delete(&place)).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(account.id = %self.account, message.id = %message.id, error, "a line keeps a stale entry");
+            }
         }
     }
 

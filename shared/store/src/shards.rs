@@ -14,13 +14,21 @@ const MAX_DEVICES: usize = 100_000;
 
 impl Store {
     pub(crate) async fn settle_shards(&self, wanted: u16) -> Result<u16, PortError> {
-        let place = Place::settings();
-        let settings = NewItem::at(&place).with("shards", number(wanted)).done();
-        let count = match self.write(Write::put(&place, settings).if_new()).await? {
-            Written::Done(_) => wanted,
-            Written::Refused(_) => self.stored_shards().await?,
+        // Looked up before it is written: whoever may only read can ask, once somebody settled it.
+        let count = match self.get(&Place::settings()).await? {
+            Some(item) => Fields(&item).number("shards")?,
+            None => self.store_shards(wanted).await?,
         };
         Ok(*self.known_shards().get_or_init(|| count))
+    }
+
+    async fn store_shards(&self, wanted: u16) -> Result<u16, PortError> {
+        let place = Place::settings();
+        let settings = NewItem::at(&place).with("shards", number(wanted)).done();
+        match self.write(Write::put(&place, settings).if_new()).await? {
+            Written::Done(_) => Ok(wanted),
+            Written::Refused(_) => self.stored_shards().await,
+        }
     }
 
     /// The number of shards, which must have been settled by somebody.

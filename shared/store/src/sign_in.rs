@@ -1,6 +1,7 @@
 //! Tokens, sign-in secrets and browsers' sessions: found by the hash of a secret, which itself is nowhere.
 
 use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, Token, TokenHash};
 use hantar_usecases::ports::{PortError, WebSession};
 
@@ -18,7 +19,8 @@ impl Store {
             .with("us", number(token.user))
             .with("n", text(&token.name))
             .with("ab", texts(token.abilities.names().iter().cloned()))
-            .maybe("ex", token.expires_at.map(time));
+            .maybe("ex", token.expires_at.map(time))
+            .maybe("lu", token.last_used_at.map(time));
         self.write(Write::put(&place, item.done())).await.map(drop)
     }
 
@@ -39,7 +41,22 @@ impl Store {
             name: fields.text("n")?.to_owned(),
             abilities,
             expires_at: fields.maybe_time("ex")?,
+            last_used_at: fields.maybe_time("lu")?,
         }))
+    }
+
+    /// Many may find the note too old at the same moment; the condition lets one of them write.
+    pub(crate) async fn note_use(
+        &self,
+        hash: &TokenHash,
+        at: Timestamp,
+        unless_since: Timestamp,
+    ) -> Result<(), PortError> {
+        let noted = Write::update(&Place::token(hash), "SET lu = :at")
+            .when("attribute_exists(pk) AND (attribute_not_exists(lu) OR lu <= :since)")
+            .with(":at", time(at))
+            .with(":since", time(unless_since));
+        self.write(noted).await.map(drop)
     }
 
     pub(crate) async fn store_session(&self, place: &Place, session: &WebSession) -> Result<(), PortError> {

@@ -11,8 +11,8 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Delivery, DeliveryState, DeviceChange, Idempotency,
-    Inbound, MessageFilter, MessagePage, PortError, Reception, Refusal, StateCounts, Tenant,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, PortError, Reception, Refusal, StateCounts, Tenant,
 };
 
 use crate::store::Store;
@@ -121,8 +121,8 @@ impl Tenant for TenantStore {
         self.peer_wrote_since(device, phone, since).await
     }
 
-    async fn open_turns(&self, device: DeviceId, limit: usize) -> Result<Vec<Turn>, PortError> {
-        self.line(device, limit).await
+    async fn open_turns(&self, device: DeviceId, now: Timestamp, limit: usize) -> Result<OpenTurns, PortError> {
+        self.line(device, now, limit).await
     }
 
     async fn forget_turn(&self, device: DeviceId, turn: Turn) -> Result<(), PortError> {
@@ -165,13 +165,19 @@ impl Tenant for TenantStore {
     async fn add_endpoint(
         &self,
         endpoint: &Endpoint,
+        most: usize,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError> {
-        self.store_endpoint(endpoint, idempotency).await
+        self.store_endpoint(endpoint, most, idempotency).await
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, PortError> {
-        self.remove_endpoint(id).await
+    async fn delete_endpoint(
+        &self,
+        id: EndpointId,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<Deleted, PortError> {
+        self.remove_endpoint(id, idempotency, at).await
     }
 
     async fn disable_endpoint(&self, id: EndpointId, reason: &str) -> Result<(), PortError> {

@@ -1,9 +1,15 @@
 //! Who calls: the account comes from the token, and from nowhere else.
 
+use std::time::Duration;
+
 use hantar_domain::ids::{AccountId, TokenId, UserId};
-use hantar_domain::token::{Abilities, Presented};
+use hantar_domain::time::Timestamp;
+use hantar_domain::token::{Abilities, Presented, Token, TokenHash};
 
 use crate::ports::{Clock, Fleet, PortError, Tenant};
+
+/// How exactly it is noted when a token was last used: a write on every request would cost more than it tells.
+const NOTED_EVERY: Duration = Duration::from_hours(1);
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +24,30 @@ pub struct Caller {
     pub abilities: Abilities,
 }
 
-/// Finds the caller by a bearer token. `None` when it opens no door: unknown, malformed or expired.
+/// Finds the caller by a bearer token. `None` when it opens no door: unknown, malformed or expired. Notes about once an
+/// hour that the token was used.
 pub async fn authenticate(fleet: &dyn Fleet, clock: &dyn Clock, bearer: &str) -> Result<Option<Caller>, PortError> {
     let Some(presented) = Presented::parse(bearer.trim()) else { return Ok(None) };
     let Some(token) = fleet.token(&presented.hash).await? else { return Ok(None) };
     let named_right = presented.id.is_none_or(|id| id == token.id);
-    if !named_right || !token.is_valid_at(clock.now()) {
+    let now = clock.now();
+    if !named_right || !token.is_valid_at(now) {
         return Ok(None);
     }
+    note_use(fleet, &token, &presented.hash, now).await;
     Ok(Some(Caller { account: token.account, user: token.user, token: Some(token.id), abilities: token.abilities }))
+}
+
+/// Within the request, because nothing may run on after its answer; a failure is nothing to the caller.
+async fn note_use(fleet: &dyn Fleet, token: &Token, hash: &TokenHash, now: Timestamp) {
+    let unless_since = now - NOTED_EVERY;
+    if token.last_used_at.is_some_and(|at| at > unless_since) {
+        return;
+    }
+    if let Err(error) = fleet.note_token_use(hash, now, unless_since).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(account.id = %token.account, token.id = %token.id, error, "the use of a token is not noted");
+    }
 }
 
 /// Whether the caller's e-mail address is verified: sending asks for it.

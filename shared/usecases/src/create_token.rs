@@ -49,6 +49,7 @@ pub async fn create_token(
         name: new.name,
         abilities: new.abilities,
         expires_at: new.expires_at,
+        last_used_at: None,
     };
     fleet.put_token(&token, &secret.hash()).await?;
     Ok((token, secret.shown(id)))

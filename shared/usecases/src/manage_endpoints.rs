@@ -7,7 +7,7 @@ use hantar_domain::webhook::{Endpoint, MAX_ENDPOINTS, SigningSecret, Subscriptio
 use crate::account_key::AccountKeys;
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
-use crate::ports::{Clock, Created, Entropy, PortError, Sequence, Tenant};
+use crate::ports::{Clock, Created, Deleted, Entropy, PortError, Sequence, Tenant};
 
 /// What a new endpoint is, not yet checked.
 #[derive(Clone, Debug)]
@@ -69,9 +69,6 @@ pub async fn create_endpoint(
 ) -> Result<(Endpoint, SigningSecret), EndpointError> {
     let target = Target::parse(&new.url, with.allowed).map_err(EndpointError::Url)?;
     let subscription = Subscription::parse(&new.events).map_err(EndpointError::Events)?;
-    if with.tenant.endpoints().await?.len() >= MAX_ENDPOINTS {
-        return Err(EndpointError::TooMany);
-    }
     let mut secret = [0; 32];
     with.entropy.fill(&mut secret);
     let secret = SigningSecret::from_bytes(secret);
@@ -87,14 +84,28 @@ pub async fn create_endpoint(
         created_at: now,
     };
     let idempotency = new.idempotency.map(|(key, content)| idempotency("endpoint", &key, &content, now));
-    match with.tenant.add_endpoint(&endpoint, idempotency.as_ref()).await? {
+    match with.tenant.add_endpoint(&endpoint, MAX_ENDPOINTS, idempotency.as_ref()).await? {
         Created::New => Ok((endpoint, secret)),
         Created::Replayed(earlier) => {
             let secret = open_secret(with.keys, &earlier).await?;
             Ok((*earlier, secret))
         }
         Created::KeyReused => Err(EndpointError::KeyReused),
+        Created::Full => Err(EndpointError::TooMany),
     }
+}
+
+/// Deletes an endpoint; what is still to be delivered to it is given up. A repeat under the same key answers the same;
+/// without a key the second one finds nothing.
+pub async fn delete_endpoint(
+    tenant: &dyn Tenant,
+    clock: &dyn Clock,
+    id: EndpointId,
+    key: Option<&str>,
+) -> Result<Deleted, PortError> {
+    let now = clock.now();
+    let idempotency = key.map(|key| idempotency("delete endpoint", key, &id.0.to_be_bytes(), now));
+    tenant.delete_endpoint(id, idempotency.as_ref(), now).await
 }
 
 /// The secret of a stored endpoint.

@@ -11,12 +11,12 @@ mod system;
 mod tenant;
 
 pub use error::PortError;
-pub use fleet::{Fleet, Founding, Sequence, WebSession};
+pub use fleet::{DueDelivery, Fleet, FoundVersion, Founding, Sequence, WebSession};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use queue::{Job, JobQueue, Queue, Received};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use tenant::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Delivery, DeliveryState, DeviceChange,
-    Idempotency, Inbound, MessageFilter, MessagePage, Reception, Refusal, StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
 };

@@ -14,8 +14,7 @@ use crate::ports::{Applied, Clock, PortError, Tenant};
 
 /// A queued message older than this was perhaps missed: the doorbell may be lost.
 const MISSED_AFTER: Duration = Duration::from_mins(1);
-/// How much of a device's line one sweep looks at: as much as its host does. Scheduled messages stand in the line, and
-/// must not hide those behind them.
+/// How much of a device's line one sweep looks at: as much as its host does.
 const LOOKED_AT: usize = 4096;
 
 /// What a sweep found to do elsewhere.
@@ -53,10 +52,10 @@ fn look_at(message: Option<&Message>, now: Timestamp) -> Finding {
 /// Sweeps one device.
 pub async fn sweep_device(tenant: &dyn Tenant, clock: &dyn Clock, device: DeviceId) -> Result<Swept, PortError> {
     let mut swept = Swept::default();
-    let turns = tenant.open_turns(device, LOOKED_AT).await?;
+    let now = clock.now();
+    let turns = tenant.open_turns(device, now, LOOKED_AT).await?.turns;
     let ids: Vec<_> = turns.iter().map(|turn| turn.message).collect();
     let messages: HashMap<_, _> = read(tenant, &ids).await?.into_iter().map(|message| (message.id, message)).collect();
-    let now = clock.now();
     for turn in turns {
         sweep_turn(tenant, device, turn, messages.get(&turn.message), now, &mut swept).await?;
     }

@@ -7,6 +7,7 @@ use hantar_domain::ids::{AccountId, DeviceId, MessageId};
 use hantar_domain::message::State;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
+use hantar_domain::webhook::MAX_ENDPOINTS;
 use serde_json::{Value, json};
 
 use crate::door::{Door, good};
@@ -99,8 +100,53 @@ fn webhooks_are_made_listed_and_deleted_and_their_secret_is_shown_once() {
     door.get(&token, "/api/v1/webhooks/1").is("webhook_shown");
     door.delete(&token, "/api/v1/webhooks/1").is("webhook_deleted");
     door.delete(&token, "/api/v1/webhooks/1").is("webhook_gone");
+    let again = create();
+    assert_eq!(again.code(), 422, "one that was deleted since cannot be given again");
     let local = door.post(&token, "/api/v1/webhooks", &json!({"url": "http://127.0.0.1:9000/x"}));
     assert_eq!((local.code(), &local.json()["data"]["events"]), (201, &json!(["*"])), "a listed address, all events");
+}
+
+#[test]
+fn deleting_a_webhook_again_under_the_same_key_answers_the_same() {
+    let door = Door::new();
+    let token = door.world.token(1, &["*"]);
+    for _ in 0..3 {
+        assert_eq!(door.post(&token, "/api/v1/webhooks", &json!({"url": "https://example.com/"})).code(), 201);
+    }
+    let bearer = format!("Bearer {token}");
+    let delete = |id: u64, key: &str| {
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        door.raw("DELETE", &format!("/api/v1/webhooks/{id}"), &headers, "")
+    };
+    let (first, again) = (delete(1, "d"), delete(1, "d"));
+    assert_eq!((first.code(), again.code(), again.bytes), (204, 204, vec![]));
+    let other = delete(2, "d");
+    assert_eq!((other.code(), other.json()["errors"]["idempotency_key"].is_array()), (422, true));
+    assert_eq!(delete(1, "e").code(), 404, "another key asks anew");
+    assert_eq!(delete(2, "e").code(), 204, "and what was not there used no key up");
+    assert_eq!(delete(3, "").code(), 422, "a key that is none");
+    assert_eq!(door.get(&token, "/api/v1/webhooks").json()["data"][0]["id"], 3);
+}
+
+#[test]
+fn an_account_with_all_its_webhooks_still_hears_of_an_earlier_one_under_its_key() {
+    let door = Door::new();
+    let token = door.world.token(1, &["*"]);
+    let create = |key: &str| {
+        let body = r#"{"url":"https://example.com/"}"#;
+        door.post_text(&token, "/api/v1/webhooks", body, &[("idempotency-key", key)])
+    };
+    let first = create("0");
+    for number in 1..MAX_ENDPOINTS {
+        assert_eq!(create(&number.to_string()).code(), 201);
+    }
+    let refused = create("more");
+    assert_eq!(
+        (refused.code(), &refused.json()["errors"]["url"][0]),
+        (422, &json!("The account has as many webhooks as it may have."))
+    );
+    let again = create("0");
+    assert_eq!((again.code(), again.json()), (201, first.json()));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use hantar_api::{MAX_BODY_BYTES, RateLimits};
+use hantar_domain::time::Timestamp;
 use serde_json::json;
 
 use crate::door::{Door, good};
+use crate::world::NOON;
 
 const SEND: &str = "/api/v1/messages/send";
 
@@ -41,6 +43,43 @@ fn every_route_asks_for_a_token_and_for_its_own_ability() {
         let passed = door.raw(method, path, &[("authorization", &bearer)], "").code();
         assert!(!matches!(passed, 401 | 403), "{method} {path} with its ability: {passed}");
     }
+}
+
+#[test]
+fn the_use_of_a_token_is_noted_once_an_hour() {
+    let door = Door::new();
+    let token = door.world.token(1, &["*"]);
+    let ask = || {
+        assert_eq!(door.get(&token, "/api/v1/balance").code(), 200);
+        let state = door.world.state();
+        (state.notes, state.tokens.values().next().unwrap().last_used_at)
+    };
+    let start = Timestamp::from_seconds(NOON);
+    assert_eq!((ask(), ask()), ((1, Some(start)), (1, Some(start))));
+    door.world.pass(Duration::from_secs(3599));
+    assert_eq!(ask(), (1, Some(start)));
+    door.world.pass(Duration::from_secs(1));
+    assert_eq!(ask(), (2, Some(start + Duration::from_hours(1))));
+}
+
+#[test]
+fn a_use_that_cannot_be_noted_costs_nobody_the_answer() {
+    let door = Door::new();
+    let token = door.world.token(1, &["*"]);
+    door.world.state().notes_fail = true;
+    assert_eq!(door.get(&token, "/api/v1/balance").code(), 200);
+    assert!(door.world.state().tokens.values().all(|token| token.last_used_at.is_none()));
+}
+
+#[test]
+fn what_is_no_token_is_not_noted_and_an_ended_one_neither() {
+    let door = Door::new();
+    let token = door.world.token(1, &["*"]);
+    let other = format!("9|{}", token.split_once('|').unwrap().1);
+    assert_eq!(door.get(&other, "/api/v1/balance").code(), 401);
+    door.world.state().tokens.values_mut().for_each(|token| token.expires_at = Some(Timestamp::from_seconds(NOON)));
+    assert_eq!(door.get(&token, "/api/v1/balance").code(), 401);
+    assert_eq!(door.world.state().notes, 0);
 }
 
 #[test]

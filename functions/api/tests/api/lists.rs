@@ -85,6 +85,15 @@ fn a_store_that_looks_at_few_items_at_a_time_changes_nothing_but_the_effort() {
 }
 
 #[test]
+fn a_list_of_nothing_in_a_long_stretch_ends_although_no_page_shows_anything() {
+    let (door, token) = many(57);
+    door.world.state().looked_at = 5;
+    assert_eq!(follow(&door, &token, "external_id=nobody"), (vec![], 1));
+    let page = door.get(&token, "/api/v1/messages?external_id=nobody&page=3").json();
+    assert_eq!((ids(&page), &page["links"]["next"]), (vec![], &Value::Null));
+}
+
+#[test]
 fn pages_may_be_asked_for_by_number() {
     let (door, token) = many(57);
     let page = |number: u64| ids(&door.get(&token, &format!("/api/v1/messages?per_page=10&page={number}")).json());

@@ -13,8 +13,8 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Delivery, DeliveryState, DeviceChange, Idempotency,
-    Inbound, MessageFilter, MessagePage, PortError, Reception, Refusal, StateCounts, Tenant,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, PortError, Reception, Refusal, StateCounts, Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -110,17 +110,17 @@ impl Tenant for Records {
         let look = self.world.state().looked_at;
         self.with(|books| {
             let end = before.unwrap_or(MessageId(u64::MAX));
-            let mut page = MessagePage { messages: vec![], more: false };
+            let (mut messages, mut last) = (vec![], None);
             for (seen, message) in books.messages.range(..end).rev().map(|(_, message)| message).enumerate() {
-                if page.messages.len() == limit || seen == look {
-                    page.more = true;
-                    break;
+                if messages.len() == limit || seen == look {
+                    return MessagePage { messages, older: last };
                 }
                 if shows(filter, message) {
-                    page.messages.push(message.clone());
+                    messages.push(message.clone());
                 }
+                last = Some(message.id);
             }
-            page
+            MessagePage { messages, older: None }
         })
     }
 
@@ -205,7 +205,7 @@ impl Tenant for Records {
         Ok(false)
     }
 
-    async fn open_turns(&self, _: DeviceId, _: usize) -> Result<Vec<Turn>, PortError> {
+    async fn open_turns(&self, _: DeviceId, _: Timestamp, _: usize) -> Result<OpenTurns, PortError> {
         unimplemented!("not called by handlers")
     }
 
@@ -254,11 +254,16 @@ impl Tenant for Records {
     async fn add_endpoint(
         &self,
         endpoint: &Endpoint,
+        most: usize,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError> {
         self.with(|books| match earlier(books, idempotency) {
             Some(Err(())) => Created::KeyReused,
-            Some(Ok(number)) => Created::Replayed(Box::new(books.endpoints[&EndpointId(number)].clone())),
+            Some(Ok(number)) => {
+                let earlier = books.endpoints.get(&EndpointId(number)).cloned();
+                earlier.map_or(Created::KeyReused, |earlier| Created::Replayed(Box::new(earlier)))
+            }
+            None if books.endpoints.len() >= most => Created::Full,
             None => {
                 books.endpoints.insert(endpoint.id, endpoint.clone());
                 keep(books, idempotency, endpoint.id.0);
@@ -267,8 +272,21 @@ impl Tenant for Records {
         })
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, PortError> {
-        self.with(|books| books.endpoints.remove(&id).is_some())
+    async fn delete_endpoint(
+        &self,
+        id: EndpointId,
+        idempotency: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<Deleted, PortError> {
+        self.with(|books| match earlier(books, idempotency) {
+            Some(Err(())) => Deleted::KeyReused,
+            Some(Ok(_)) => Deleted::Done,
+            None if books.endpoints.remove(&id).is_none() => Deleted::Missing,
+            None => {
+                keep(books, idempotency, id.0);
+                Deleted::Done
+            }
+        })
     }
 
     async fn disable_endpoint(&self, _: EndpointId, _: &str) -> Result<(), PortError> {

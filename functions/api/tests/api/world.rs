@@ -16,10 +16,11 @@ use hantar_domain::sealed::DataKey;
 use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, Secret, Token, TokenHash};
 use hantar_domain::user::{Email, Role, User};
-use hantar_domain::webhook::{Endpoint, EventId};
+use hantar_domain::webhook::Endpoint;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
-    Clock, Entropy, Fleet, Founding, KeyWrap, PortError, Sequence, Sleep, Tenant, Tenants, WebSession,
+    Clock, DueDelivery, Entropy, Fleet, FoundVersion, Founding, KeyWrap, PortError, Sequence, Sleep, Tenant, Tenants,
+    WebSession,
 };
 
 use super::tenant::Records;
@@ -45,6 +46,10 @@ pub(crate) struct State {
     pub(crate) dice: u64,
     pub(crate) sequences: HashMap<Sequence, u64>,
     pub(crate) tokens: HashMap<TokenHash, Token>,
+    /// How often it was noted that a token was used.
+    pub(crate) notes: usize,
+    /// It cannot be noted.
+    pub(crate) notes_fail: bool,
     pub(crate) sign_ins: HashMap<TokenHash, WebSession>,
     pub(crate) sessions: HashMap<TokenHash, WebSession>,
     pub(crate) books: BTreeMap<AccountId, Books>,
@@ -110,6 +115,7 @@ impl World {
             name: "test".into(),
             abilities: Abilities::from_names(abilities.iter().map(|name| (*name).to_owned())).unwrap(),
             expires_at: None,
+            last_used_at: None,
         };
         state.tokens.insert(secret.hash(), token);
         secret.shown(id)
@@ -228,6 +234,18 @@ impl Fleet for World {
         Ok(self.state().tokens.get(hash).cloned())
     }
 
+    async fn note_token_use(&self, hash: &TokenHash, at: Timestamp, _: Timestamp) -> Result<(), PortError> {
+        let mut state = self.in_order()?;
+        if state.notes_fail {
+            return Err(PortError::Conflict);
+        }
+        state.notes += 1;
+        if let Some(token) = state.tokens.get_mut(hash) {
+            token.last_used_at = Some(at);
+        }
+        Ok(())
+    }
+
     async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError> {
         self.state().sign_ins.insert(*hash, session.clone());
         Ok(())
@@ -250,7 +268,23 @@ impl Fleet for World {
         unimplemented!("not called by handlers")
     }
 
-    async fn due_deliveries(&self, _: Timestamp, _: usize) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError> {
+    async fn due_deliveries(&self, _: Timestamp, _: usize) -> Result<Vec<DueDelivery>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn forget_due(&self, _: &DueDelivery) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn client_version(&self) -> Result<Option<FoundVersion>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn claim_version_look(&self, _: Timestamp, _: Duration) -> Result<bool, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn keep_client_version(&self, _: &FoundVersion) -> Result<(), PortError> {
         unimplemented!("not called by handlers")
     }
 }

@@ -1,5 +1,6 @@
 //! The engine's connections to its file: one that writes, a few that read beside it, and who wakes whom.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +9,16 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use dynoxide::DynoxideError;
 use dynoxide::storage::Storage;
 use tempfile::TempDir;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::crew::Crew;
 use super::dispatch::{self, Kind};
 use super::stream::{self, StreamRecord};
-use super::tokens::{Claim, Tokens};
+use super::writer::{Log, Writer};
 use super::{EngineError, Item};
 
-/// Reads that run at one time; each has a connection, so each costs a few MB of page cache at most.
-const READERS: usize = 4;
+/// Reads of more than one item that run at a time; each has a connection, so each costs a few MB of page cache at most.
+const READERS: usize = 2;
 /// Records one batch of the stream holds at most.
 const BATCH_MAX: usize = 1_000;
 /// Statements a connection keeps prepared; the engine has about three per table and index.
@@ -29,20 +31,22 @@ pub struct DynamoEngine {
 }
 
 struct Inner {
-    file: DatabaseFile,
-    /// Tokio's lock hands over in order of arrival, and nobody blocks a thread while waiting for it.
-    writer: Arc<tokio::sync::Mutex<Writer>>,
-    readers: Mutex<Vec<Reader>>,
-    reading: Arc<Semaphore>,
-    /// Raised by every change of a table's definition: readers opened before have stale knowledge of tables.
-    definitions: AtomicU64,
+    writer: Writer,
+    readers: Arc<Readers>,
+    reading: Crew<Read>,
     changed: watch::Sender<u64>,
 }
 
-struct Writer {
-    storage: Storage,
-    tokens: Tokens,
+/// The connections that read. As many as reads run at one time: one per thread of the runtime, and [`READERS`].
+struct Readers {
+    file: DatabaseFile,
+    idle: Mutex<Vec<Reader>>,
+    /// Raised by every change of a table's definition: readers opened before have stale knowledge of tables.
+    definitions: AtomicU64,
 }
+
+/// One read, which tells its asker what it found.
+type Read = Box<dyn FnOnce() + Send>;
 
 struct Reader {
     storage: Storage,
@@ -59,12 +63,12 @@ struct DatabaseFile {
 
 impl std::fmt::Debug for DynamoEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DynamoEngine").field("path", &self.inner.file.path).finish_non_exhaustive()
+        f.debug_struct("DynamoEngine").field("path", &self.inner.readers.file.path).finish_non_exhaustive()
     }
 }
 
 impl DynamoEngine {
-    /// Opens or creates a database file. A call that was answered has reached the disk (WAL, synchronous FULL).
+    /// Opens or creates a database file. A call that was answered has reached the disk , several together.
     ///
     /// Several processes may open one file. Each learns a table's definition once, so tables are changed only while
     /// one process runs; creating missing tables at start is harmless.
@@ -81,14 +85,10 @@ impl DynamoEngine {
     fn start(file: DatabaseFile) -> Result<Self, EngineError> {
         let storage = file.connect()?;
         storage.conn().execute_batch(stream::INDEX)?;
-        let inner = Inner {
-            file,
-            writer: Arc::new(tokio::sync::Mutex::new(Writer { storage, tokens: Tokens::default() })),
-            readers: Mutex::new(Vec::with_capacity(READERS)),
-            reading: Arc::new(Semaphore::new(READERS)),
-            definitions: AtomicU64::new(0),
-            changed: watch::Sender::new(0),
-        };
+        let log = file.folder.is_none().then(|| Log::of(&file.path));
+        let readers = Arc::new(Readers { file, idle: Mutex::default(), definitions: AtomicU64::new(0) });
+        let reading = Crew::new(READERS, 1, |reads: Vec<Read>| reads.into_iter().for_each(|read| read()));
+        let inner = Inner { writer: Writer::new(storage, log), readers, reading, changed: watch::Sender::new(0) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -102,15 +102,22 @@ impl DynamoEngine {
     pub async fn call(&self, target: &str, body: &[u8]) -> (u16, String) {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let kind = dispatch::kind(&operation);
-        let body = body.to_vec();
         let result = match kind {
-            Kind::Read | Kind::Snapshot => self.read(move |storage| run_read(storage, kind, &operation, &body)).await,
-            Kind::Write | Kind::Define => self.write(move |writer| writer.run(&operation, &body)).await,
+            // Microseconds, nearly always from the page cache: less than handing it to a thread and back.
+            Kind::Read => self.inner.readers.run(|storage| dispatch::run(storage, &operation, body)),
+            Kind::Snapshot => {
+                let body = body.to_vec();
+                self.read(move |storage| run_snapshot(storage, &operation, &body)).await
+            }
+            Kind::Write | Kind::Define => {
+                let body = body.to_vec();
+                self.inner.writer.write(move |writing| writing.run(&operation, &body)).await
+            }
         };
         match result {
             Ok(Ok(answer)) => {
                 if kind == Kind::Define {
-                    self.inner.definitions.fetch_add(1, Ordering::AcqRel);
+                    self.inner.readers.definitions.fetch_add(1, Ordering::AcqRel);
                 }
                 if kind == Kind::Write {
                     self.announce();
@@ -152,15 +159,15 @@ impl DynamoEngine {
     /// written later.
     pub async fn consume(&self, table: &str, through: u64) -> Result<(), EngineError> {
         let table = table.to_owned();
-        self.write(move |writer| stream::delete(writer.storage.conn(), &table, through)).await?
+        self.inner.writer.write(move |writing| stream::delete(writing.connection(), &table, through)).await?
     }
 
     /// Deletes the items whose time to live has passed, in all tables that have one; returns how many. Reads every
     /// item of those tables, on a connection of its own, so other calls go on meanwhile.
     pub async fn sweep_ttl(&self) -> Result<u64, EngineError> {
-        let inner = self.inner.clone();
+        let readers = self.inner.readers.clone();
         let swept = blocking(move || {
-            let storage = inner.file.connect()?;
+            let storage = readers.file.connect()?;
             pollster::block_on(dynoxide::ttl::sweep_expired_items(&storage)).map_err(EngineError::Engine)
         })
         .await??;
@@ -174,46 +181,39 @@ impl DynamoEngine {
         self.inner.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
-    ) -> Result<T, EngineError> {
-        let mut writer = self.inner.writer.clone().lock_owned().await;
-        blocking(move || {
-            // A panic in an earlier call left its transaction open.
-            if !writer.storage.conn().is_autocommit() {
-                writer.storage.conn().execute_batch("ROLLBACK")?;
-            }
-            Ok(work(&mut writer))
-        })
-        .await?
-    }
-
+    /// Runs `work` on a blocking thread.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Storage) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
-        let permit = self.inner.reading.clone().acquire_owned().await.map_err(|_| EngineError::Lost)?;
-        let inner = self.inner.clone();
-        blocking(move || {
-            let reader = inner.reader()?;
-            let result = work(&reader.storage);
-            if reader.storage.conn().is_autocommit() {
-                inner.idle_readers().push(reader);
-            }
-            drop(permit);
-            Ok(result)
-        })
-        .await?
+        let readers = self.inner.readers.clone();
+        let asked = self.inner.reading.ask(|teller| -> Read {
+            Box::new(move || {
+                // A panic of the engine is one read's failure. The asker may have gone.
+                let read = catch_unwind(AssertUnwindSafe(|| readers.run(work)));
+                let _ = teller.send(read.unwrap_or(Err(EngineError::Lost)));
+            })
+        });
+        asked.await?
     }
 }
 
-impl Inner {
-    /// An idle reader that knows the tables as they are, or a new one.
+impl Readers {
+    /// Runs `work` here and now, on a connection that knows the tables as they are.
+    fn run<T>(&self, work: impl FnOnce(&Storage) -> T) -> Result<T, EngineError> {
+        let reader = self.reader()?;
+        let result = work(&reader.storage);
+        // A panic or a failed commit left a transaction open: not to be used again.
+        if reader.storage.conn().is_autocommit() {
+            self.idle().push(reader);
+        }
+        Ok(result)
+    }
+
     fn reader(&self) -> Result<Reader, EngineError> {
         let definitions = self.definitions.load(Ordering::Acquire);
         loop {
-            let idle = self.idle_readers().pop();
+            let idle = self.idle().pop();
             match idle {
                 Some(reader) if reader.definitions == definitions => return Ok(reader),
                 Some(_) => {}
@@ -222,21 +222,8 @@ impl Inner {
         }
     }
 
-    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Writer {
-    fn run(&mut self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
-        let claim = if operation == "TransactWriteItems" { Claim::of(body) } else { None };
-        let Some(claim) = claim else { return dispatch::run(&self.storage, operation, body) };
-        if self.tokens.applied(&claim)? {
-            return Ok("{}".to_owned());
-        }
-        let answer = dispatch::run(&self.storage, operation, body)?;
-        self.tokens.record(claim);
-        Ok(answer)
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,7 +237,7 @@ impl DatabaseFile {
         // Sets WAL and a busy time-out of five seconds.
         let storage = Storage::new(name).map_err(failed)?;
         let connection = storage.conn();
-        connection.pragma_update(None, "synchronous", if self.folder.is_some() { "OFF" } else { "FULL" })?;
+        connection.pragma_update(None, "synchronous", if self.folder.is_some() { "OFF" } else { "NORMAL" })?;
         connection.pragma_update(None, "cache_size", -8_000)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
@@ -259,11 +246,8 @@ impl DatabaseFile {
     }
 }
 
-fn run_read(storage: &Storage, kind: Kind, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
-    if kind == Kind::Read {
-        return dispatch::run(storage, operation, body);
-    }
-    // Everything the operation reads comes from one state of the file.
+/// Everything the operation reads comes from one state of the file.
+fn run_snapshot(storage: &Storage, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     storage.conn().execute_batch("BEGIN")?;
     let answer = dispatch::run(storage, operation, body);
     storage.conn().execute_batch("COMMIT")?;

@@ -9,10 +9,12 @@
 //! consistent, indexes never lag, and the memory of `ClientRequestToken`s ends with the process.
 
 mod connector;
+mod crew;
 mod dispatch;
 mod engine;
 mod stream;
 mod tokens;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -36,6 +38,9 @@ pub enum EngineError {
     /// No folder for a database in memory could be made.
     #[error("no temporary folder can be made")]
     Folder(#[source] std::io::Error),
+    /// What was written may not have reached the disk. May be repeated, once there is room.
+    #[error("the database's log cannot be flushed: {0}")]
+    Flush(String),
     /// The database refused: busy for seconds, full disk, damaged file. May be repeated.
     #[error("the database refused")]
     Sqlite(#[from] rusqlite::Error),

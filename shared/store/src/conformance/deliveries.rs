@@ -5,7 +5,7 @@ use std::time::Duration;
 use hantar_domain::ids::EndpointId;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind, Subscription};
-use hantar_usecases::ports::{Attempt, Created, Delivery, DeliveryState};
+use hantar_usecases::ports::{Attempt, Created, Deleted, Delivery, DeliveryState, DueDelivery};
 
 use super::{Home, World};
 
@@ -28,10 +28,15 @@ fn attempt(at: Timestamp, status: Option<u16>) -> Attempt {
 
 /// Whether it stands among the due ones. Other accounts' may stand there, too.
 async fn is_due(world: &World, home: &Home, delivery: &Delivery) -> bool {
-    let due = world.fleet.due_deliveries(world.clock_now(), 100_000).await.unwrap();
-    let found = due.iter().filter(|due| **due == (home.account, delivery.endpoint, delivery.event.clone())).count();
-    assert!(found <= 1, "two entries for one delivery");
-    found == 1
+    let entries = entries(world, home, delivery).await;
+    assert!(entries.len() <= 1, "two entries for one delivery");
+    entries.len() == 1
+}
+
+async fn entries(world: &World, home: &Home, delivery: &Delivery) -> Vec<DueDelivery> {
+    let mut due = world.fleet.due_deliveries(world.clock_now(), 100_000).await.unwrap();
+    due.retain(|due| (due.account, due.endpoint, &due.event) == (home.account, delivery.endpoint, &delivery.event));
+    due
 }
 
 impl World {
@@ -109,10 +114,27 @@ pub async fn an_attempt_is_recorded_although_the_delivery_was_claimed_since_it_w
     assert!(!home.tenant.claim_delivery(&one, home.now()).await.unwrap(), "what is delivered is not claimed");
 }
 
-/// Their whole life.
-pub async fn endpoints_are_made_once_switched_off_and_deleted(world: World) {
+/// And clearing it away is repeatable.
+pub async fn a_due_entry_can_be_cleared_away_when_its_delivery_is_gone(world: World) {
     let home = world.home(0).await;
-    let endpoint = |id| Endpoint {
+    let (one, other) = (delivery(&home, "1"), delivery(&home, "2"));
+    for one in [&one, &other] {
+        home.tenant.add_delivery(one).await.unwrap();
+    }
+    world.clock.pass(Duration::from_hours(31 * 24));
+    assert_eq!(home.tenant.delivery(one.endpoint, &one.event).await.unwrap(), None, "it has expired");
+    let entry = entries(&world, &home, &one).await.remove(0);
+    let expected =
+        DueDelivery { account: home.account, endpoint: one.endpoint, event: one.event.clone(), due_at: one.due_at };
+    assert_eq!(entry, expected);
+    for _ in 0..2 {
+        world.fleet.forget_due(&entry).await.unwrap();
+    }
+    assert!(!is_due(&world, &home, &one).await && is_due(&world, &home, &other).await);
+}
+
+fn endpoint(home: &Home, id: u64) -> Endpoint {
+    Endpoint {
         account: home.account,
         id: EndpointId(id),
         url: format!("https://example.com/{id}"),
@@ -120,20 +142,66 @@ pub async fn endpoints_are_made_once_switched_off_and_deleted(world: World) {
         sealed_secret: vec![1, 2, 3],
         disabled: None,
         created_at: home.now(),
-    };
-    let (first, second, key) = (endpoint(1), endpoint(12), home.key(1, 1));
-    assert_eq!(home.tenant.add_endpoint(&first, Some(&key)).await.unwrap(), Created::New);
-    let again = home.tenant.add_endpoint(&endpoint(2), Some(&key)).await.unwrap();
-    assert_eq!(again, Created::Replayed(Box::new(first.clone())));
-    let reused = home.tenant.add_endpoint(&endpoint(3), Some(&home.key(1, 2))).await.unwrap();
+    }
+}
+
+/// A repeat of a creation is none.
+pub async fn an_account_that_is_full_gets_no_endpoint_but_hears_of_its_earlier_ones(world: World) {
+    let home = world.home(0).await;
+    let (first, key) = (endpoint(&home, 1), home.key(1, 1));
+    assert_eq!(home.tenant.add_endpoint(&first, 2, Some(&key)).await.unwrap(), Created::New);
+    assert_eq!(home.tenant.add_endpoint(&endpoint(&home, 2), 2, None).await.unwrap(), Created::New);
+    assert_eq!(home.tenant.add_endpoint(&endpoint(&home, 3), 2, None).await.unwrap(), Created::Full);
+    let other = home.key(2, 1);
+    assert_eq!(home.tenant.add_endpoint(&endpoint(&home, 4), 2, Some(&other)).await.unwrap(), Created::Full);
+    let again = home.tenant.add_endpoint(&endpoint(&home, 5), 2, Some(&key)).await.unwrap();
+    assert_eq!(again, Created::Replayed(Box::new(first)));
+    let reused = home.tenant.add_endpoint(&endpoint(&home, 6), 2, Some(&home.key(1, 2))).await.unwrap();
     assert_eq!(reused, Created::KeyReused);
-    assert_eq!(home.tenant.add_endpoint(&second, None).await.unwrap(), Created::New);
+    assert_eq!(home.tenant.endpoints().await.unwrap().len(), 2);
+    home.tenant.delete_endpoint(EndpointId(2), None, home.now()).await.unwrap();
+    let later = home.tenant.add_endpoint(&endpoint(&home, 7), 2, Some(&other)).await.unwrap();
+    assert_eq!(later, Created::New, "the key was not used up");
+}
+
+/// Once, also when two ask at once; and a key stands for one endpoint.
+pub async fn a_deletion_under_a_key_answers_the_same_again(world: World) {
+    let home = world.home(0).await;
+    for id in 1..=3 {
+        home.tenant.add_endpoint(&endpoint(&home, id), 9, None).await.unwrap();
+    }
+    let delete = |id, key| {
+        let (tenant, key, at) = (home.tenant.clone(), home.key(key, id), home.now());
+        async move { tenant.delete_endpoint(EndpointId(u64::from(id)), Some(&key), at).await.unwrap() }
+    };
+    assert_eq!(futures::join!(delete(1, 1), delete(1, 1)), (Deleted::Done, Deleted::Done));
+    assert_eq!(delete(1, 1).await, Deleted::Done);
+    assert_eq!(delete(2, 1).await, Deleted::KeyReused);
+    assert_eq!(delete(1, 2).await, Deleted::Missing, "another key asks anew");
+    assert_eq!(delete(2, 2).await, Deleted::Done, "which used no key up");
+    assert_eq!(home.tenant.endpoints().await.unwrap().len(), 1);
+    world.clock.pass(Duration::from_hours(25));
+    assert_eq!(delete(1, 1).await, Deleted::Missing, "the key has expired");
+}
+
+/// Their whole life.
+pub async fn endpoints_are_made_once_switched_off_and_deleted(world: World) {
+    let home = world.home(0).await;
+    let endpoint = |id| endpoint(&home, id);
+    let (first, second, key) = (endpoint(1), endpoint(12), home.key(1, 1));
+    assert_eq!(home.tenant.add_endpoint(&first, 9, Some(&key)).await.unwrap(), Created::New);
+    let again = home.tenant.add_endpoint(&endpoint(2), 9, Some(&key)).await.unwrap();
+    assert_eq!(again, Created::Replayed(Box::new(first.clone())));
+    let reused = home.tenant.add_endpoint(&endpoint(3), 9, Some(&home.key(1, 2))).await.unwrap();
+    assert_eq!(reused, Created::KeyReused);
+    assert_eq!(home.tenant.add_endpoint(&second, 9, None).await.unwrap(), Created::New);
     assert_eq!(home.tenant.endpoints().await.unwrap(), [first.clone(), second.clone()]);
     home.tenant.disable_endpoint(second.id, "gone").await.unwrap();
     let off = home.tenant.endpoint(second.id).await.unwrap().unwrap();
     assert_eq!(off.disabled.as_deref(), Some("gone"));
-    assert!(home.tenant.delete_endpoint(first.id).await.unwrap());
-    assert!(!home.tenant.delete_endpoint(first.id).await.unwrap());
+    for expected in [Deleted::Done, Deleted::Missing] {
+        assert_eq!(home.tenant.delete_endpoint(first.id, None, home.now()).await.unwrap(), expected);
+    }
     home.tenant.disable_endpoint(first.id, "gone").await.unwrap();
     assert_eq!(home.tenant.endpoints().await.unwrap(), [off], "switching off what is gone makes nothing");
 }

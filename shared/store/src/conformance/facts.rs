@@ -95,7 +95,8 @@ pub async fn every_fact_moves_each_state_as_the_rules_say(world: World) {
             assert_eq!(tell(&home, id, fact).await, expected.is_some(), "{fact:?} at {state}");
             let after = home.message(id).await;
             assert_eq!(after.state, expected.unwrap_or(state));
-            assert_eq!(after.history.len(), before.history.len() + usize::from(expected.is_some()));
+            let steps = usize::from(expected.is_some()) + usize::from(fact.implies_in(state).is_some());
+            assert_eq!(after.history.len(), before.history.len() + steps, "{fact:?} at {state}");
             check(&home, &after).await;
             refunds += i64::from(after.refunded);
             home.has(1_000 - charged + refunds, charged, refunds).await;
@@ -106,8 +107,7 @@ pub async fn every_fact_moves_each_state_as_the_rules_say(world: World) {
 
 /// Takes a message out of the lines, so that looking at them stays cheap.
 async fn clear(home: &Home, message: &Message) {
-    let turns = home.tenant.open_turns(home.device, 1_000).await.unwrap();
-    for turn in turns.into_iter().filter(|turn| turn.message == message.id) {
+    for turn in home.turns(1_000).await.turns.into_iter().filter(|turn| turn.message == message.id) {
         home.tenant.forget_turn(home.device, turn).await.unwrap();
     }
 }
@@ -180,4 +180,27 @@ pub async fn a_fact_about_no_message_is_missing(world: World) {
     assert_eq!(home.tenant.cancel(id, None, at).await.unwrap(), Cancelled::Missing);
     assert!(!home.tenant.refund_unknown(id, at).await.unwrap());
     assert_eq!(home.tenant.message(id).await.unwrap(), None);
+}
+
+/// Whoever subscribes hears of each step.
+pub async fn a_receipt_says_that_the_server_took_the_message_too(world: World) {
+    use State::{Delivered, Dispatched, Queued, Read, Sent, Unknown};
+    let home = world.home(20).await;
+    for (facts, expected) in [
+        (vec![Fact::Delivered], vec![Queued, Dispatched, Sent, Delivered]),
+        (vec![Fact::Read], vec![Queued, Dispatched, Sent, Read]),
+        (vec![Fact::Silence, Fact::Delivered], vec![Queued, Dispatched, Unknown, Sent, Delivered]),
+        (vec![Fact::Delivered, Fact::Acknowledged, Fact::Read], vec![Queued, Dispatched, Sent, Delivered, Read]),
+        (vec![Fact::Acknowledged, Fact::Delivered], vec![Queued, Dispatched, Sent, Delivered]),
+    ] {
+        let id = home.accepted().await.id;
+        tell(&home, id, Fact::Dispatched).await;
+        for fact in facts {
+            tell(&home, id, fact).await;
+        }
+        let message = home.message(id).await;
+        assert_eq!(message.history.iter().map(|step| step.state).collect::<Vec<_>>(), expected);
+        assert!(home.line().await.is_empty(), "{expected:?}");
+        assert!(home.tenant.unknown_messages(home.device, 9).await.unwrap().is_empty(), "{expected:?}");
+    }
 }

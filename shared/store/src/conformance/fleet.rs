@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use hantar_domain::ids::{TokenId, UserId};
+use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, Token, TokenHash};
 use hantar_domain::user::{Email, Role, User};
-use hantar_usecases::ports::{Clock as _, Founding, Sequence, WebSession};
+use hantar_usecases::ports::{Clock as _, FoundVersion, Founding, Sequence, WebSession};
 
 use super::World;
 use super::world::SHARDS;
@@ -82,12 +83,34 @@ pub async fn a_token_is_found_by_its_hash(world: World) {
     for (salt, abilities, expires_at) in [(1, Abilities::all(), None), (2, some, Some(home.now()))] {
         let id = TokenId(world.number(Sequence::Tokens).await);
         let user = home.founding.owner.id;
-        let token = Token { id, account: home.account, user, name: "CI".into(), abilities, expires_at };
+        let token =
+            Token { id, account: home.account, user, name: "CI".into(), abilities, expires_at, last_used_at: None };
         let hash = hash(&world, salt);
         world.fleet.put_token(&token, &hash).await.unwrap();
         assert_eq!(world.fleet.token(&hash).await.unwrap(), Some(token));
     }
     assert_eq!(world.fleet.token(&hash(&world, 3)).await.unwrap(), None);
+}
+
+/// And a token that is gone is not made anew by its use.
+pub async fn the_use_of_a_token_is_noted_now_and_then(world: World) {
+    let home = world.home(0).await;
+    let (id, user) = (TokenId(world.number(Sequence::Tokens).await), home.founding.owner.id);
+    let (name, abilities) = ("CI".to_owned(), Abilities::all());
+    let token =
+        Token { id, account: home.account, user, name, abilities, expires_at: None, last_used_at: Some(home.now()) };
+    let (hash, first) = (hash(&world, 4), token.last_used_at.unwrap());
+    world.fleet.put_token(&token, &hash).await.unwrap();
+    let note = async |at: Timestamp, unless_since: Timestamp| {
+        world.fleet.note_token_use(&hash, at, unless_since).await.unwrap();
+        world.fleet.token(&hash).await.unwrap().unwrap()
+    };
+    let later = first + Duration::from_mins(1);
+    assert_eq!(note(later, first - Duration::from_micros(1)).await, token, "it was used since");
+    assert_eq!(note(later, first).await, Token { last_used_at: Some(later), ..token });
+    let unknown = self::hash(&world, 5);
+    world.fleet.note_token_use(&unknown, later, later).await.unwrap();
+    assert_eq!(world.fleet.token(&unknown).await.unwrap(), None);
 }
 
 fn session(world: &World, home: &super::Home) -> WebSession {
@@ -116,4 +139,20 @@ pub async fn sessions_end_by_their_own_expiry(world: World) {
     world.clock.pass(Duration::from_secs(601));
     assert_eq!(world.fleet.web_session(&hash).await.unwrap(), None);
     assert_eq!(world.fleet.take_sign_in(&hash).await.unwrap(), None);
+}
+
+/// However many ask at once; and again after a while. The item is the installation's, so the cases of it are one case.
+pub async fn one_of_many_looks_for_the_client_version_and_the_newest_finding_stays(world: World) {
+    let (now, apart) = (world.clock.now(), Duration::from_mins(10));
+    let claims = join_all((0..8).map(|_| world.fleet.claim_version_look(now, apart))).await;
+    assert_eq!(claims.into_iter().map(Result::unwrap).filter(|mine| *mine).count(), 1);
+    assert_eq!(world.fleet.client_version().await.unwrap(), None, "nobody has found one yet");
+    assert!(!world.fleet.claim_version_look(now + Duration::from_secs(599), apart).await.unwrap());
+    assert!(world.fleet.claim_version_look(now + apart, apart).await.unwrap());
+    let found = FoundVersion { version: (2, 3000, 1_050_000_000), found_at: now + apart };
+    let older = FoundVersion { version: (2, 3000, 1_049_000_000), found_at: now };
+    for finding in [found, older] {
+        world.fleet.keep_client_version(&finding).await.unwrap();
+    }
+    assert_eq!(world.fleet.client_version().await.unwrap(), Some(found));
 }

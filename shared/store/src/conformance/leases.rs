@@ -35,7 +35,7 @@ pub async fn a_heartbeat_rises_by_ones_and_repeats_are_harmless(world: World) {
     assert!(!world.leases.renew(&host, 5).await.unwrap());
     assert!(!world.leases.renew(&host, 2).await.unwrap());
     assert!(!world.leases.renew(&host, 1).await.unwrap());
-    let expected = Heartbeat { host: host.clone(), counter: 3, ended: false };
+    let expected = Heartbeat { host: host.clone(), counter: 3, leaving: false, ended: false };
     assert_eq!(heartbeat(&world, &host).await, Some(expected));
 }
 
@@ -53,6 +53,18 @@ pub async fn an_ended_heartbeat_never_lives_again(world: World) {
     assert!(heartbeat(&world, &host).await.unwrap().ended);
     world.clock.pass(Duration::from_hours(25));
     assert_eq!(heartbeat(&world, &host).await, None);
+}
+
+/// However wrong the reader's clock is: only the host's own silence, seen by its counter, may cost it its shards.
+pub async fn a_host_that_has_not_ended_is_seen_by_whatever_clock(world: World) {
+    let host = host(&world, "g");
+    world.leases.renew(&host, 1).await.unwrap();
+    world.clock.pass(Duration::from_hours(48));
+    assert_eq!(
+        heartbeat(&world, &host).await,
+        Some(Heartbeat { host: host.clone(), counter: 1, leaving: false, ended: false })
+    );
+    assert!(world.leases.renew(&host, 2).await.unwrap());
 }
 
 /// Never both.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use hantar_domain::ids::MessageId;
-use hantar_domain::message::{Direction, Fact, State};
+use hantar_domain::message::{Direction, Fact, Message, State};
 use hantar_domain::phone::PhoneNumber;
-use hantar_usecases::ports::{Acceptance, MessageFilter};
+use hantar_usecases::ports::{Acceptance, Inbound, MessageFilter};
 
-use super::World;
 use super::facts::tell;
+use super::{Home, World};
 
 /// Whatever their size.
 pub async fn pages_show_the_newest_first_and_join_without_gaps(world: World) {
@@ -19,18 +19,46 @@ pub async fn pages_show_the_newest_first_and_join_without_gaps(world: World) {
     }
     let filter = MessageFilter::default();
     for limit in [1, 5, 22, 23, 100] {
-        let (mut seen, mut before) = (Vec::new(), None);
-        loop {
-            let page = home.tenant.list_messages(&filter, before, limit).await.unwrap();
-            assert!(page.messages.len() <= limit);
-            before = page.messages.last().map(|message| message.id).or(before);
-            seen.extend(page.messages);
-            if !page.more {
-                break;
-            }
-        }
-        assert_eq!(seen, all, "pages of {limit}");
+        let (seen, pages) = walk(&home, &filter, limit).await;
+        assert_eq!((seen, pages), (all.clone(), 23_usize.div_ceil(limit)), "pages of {limit}");
     }
+}
+
+/// A whole list, and how many pages it took.
+async fn walk(home: &Home, filter: &MessageFilter, limit: usize) -> (Vec<Message>, usize) {
+    let (mut seen, mut before) = (Vec::new(), None);
+    for pages in 1.. {
+        let page = home.tenant.list_messages(filter, before, limit).await.unwrap();
+        assert!(page.messages.len() <= limit);
+        seen.extend(page.messages);
+        match page.older {
+            Some(older) => assert!(before.replace(older).is_none_or(|before| older < before), "it leads back"),
+            None => return (seen, pages),
+        }
+    }
+    unreachable!("pages without end")
+}
+
+/// Where one look ends before the list does, it says how far it came.
+pub async fn a_page_that_shows_nothing_leads_on_all_the_same(world: World) {
+    let home = world.home(2).await;
+    let first = home.draft(hantar_domain::message::Lane::Single);
+    let filler = |n: u64| Inbound {
+        message: Message { id: MessageId(n), direction: Direction::Inbound, state: State::Delivered, ..first.clone() },
+        chat: format!("chat {n}"),
+        sender: "them".into(),
+    };
+    home.tenant.accept(&Acceptance { message: first.clone(), idempotency: None }).await.unwrap();
+    let many: Vec<_> = (2..1_012).map(filler).collect();
+    home.tenant.receive(&many).await.unwrap();
+    let last = Message { id: MessageId(1_012), ..first.clone() };
+    home.tenant.accept(&Acceptance { message: last.clone(), idempotency: None }).await.unwrap();
+    let outbound = MessageFilter { direction: Some(Direction::Outbound), ..MessageFilter::default() };
+    let (seen, pages) = walk(&home, &outbound, 10).await;
+    assert_eq!(seen, [last, first]);
+    assert!(pages > 1, "one look came through all of it, which is too much for one look");
+    let none = MessageFilter { external_id: Some("nobody's".into()), ..MessageFilter::default() };
+    assert_eq!(walk(&home, &none, 10).await.0, []);
 }
 
 /// Alone and together.
@@ -52,7 +80,7 @@ pub async fn filters_pick_out_what_they_name(world: World) {
         let tenant = home.tenant.clone();
         async move {
             let page = tenant.list_messages(&filter, None, 10).await.unwrap();
-            assert!(!page.more);
+            assert_eq!(page.older, None);
             page.messages.iter().map(|message| message.id.0).collect::<Vec<_>>()
         }
     };
@@ -67,7 +95,7 @@ pub async fn filters_pick_out_what_they_name(world: World) {
     let both = MessageFilter { phone: other, from, direction: Some(Direction::Outbound), ..any() };
     assert_eq!(ids(both).await, [5, 3]);
     let page = home.tenant.list_messages(&MessageFilter { from, ..any() }, Some(MessageId(6)), 2).await.unwrap();
-    assert_eq!((page.messages[0].id.0, page.messages.len(), page.more), (5, 2, true));
+    assert_eq!((page.messages[0].id.0, page.messages.len(), page.older), (5, 2, Some(MessageId(4))));
 }
 
 /// Missing ones are left out.

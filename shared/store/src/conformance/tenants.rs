@@ -28,7 +28,7 @@ pub async fn two_tenants_never_see_each_others_records(world: World) {
     assert_eq!(other.message(id).await.unwrap(), None);
     assert!(other.messages(&[id]).await.unwrap().is_empty());
     assert!(other.list_messages(&MessageFilter::default(), None, 10).await.unwrap().messages.is_empty());
-    assert!(other.open_turns(one.device, 10).await.unwrap().is_empty());
+    assert!(other.open_turns(one.device, one.now(), 10).await.unwrap().turns.is_empty());
     assert_eq!(other.dispatch(id, Epoch(1), at).await.unwrap(), Applied::Missing);
     assert_eq!(other.record(id, Fact::Read, at).await.unwrap(), Applied::Missing);
     assert_eq!(other.cancel(id, None, at).await.unwrap(), Cancelled::Missing);

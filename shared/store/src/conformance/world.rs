@@ -13,7 +13,7 @@ use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::{Email, Role, User};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Clock, Fleet, Founding, Idempotency, KeyTable, Leases, Sequence, Tenant, Tenants,
+    Acceptance, Accepted, Clock, Fleet, Founding, Idempotency, KeyTable, Leases, OpenTurns, Sequence, Tenant, Tenants,
 };
 
 /// A clock that each reading moves on by a microsecond, and otherwise stands still unless moved.
@@ -234,7 +234,11 @@ impl Home {
 
     /// The numbers in the device's line.
     pub async fn line(&self) -> Vec<MessageId> {
-        let turns = self.tenant.open_turns(self.device, 1_000).await.unwrap();
-        turns.into_iter().map(|turn| turn.message).collect()
+        self.turns(1_000).await.turns.into_iter().map(|turn| turn.message).collect()
+    }
+
+    /// The device's line.
+    pub async fn turns(&self, limit: usize) -> OpenTurns {
+        self.tenant.open_turns(self.device, self.now(), limit).await.unwrap()
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 mod faults;
+mod forgetting;
 mod meter;
 mod streaming;
 mod support;

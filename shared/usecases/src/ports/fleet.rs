@@ -1,5 +1,7 @@
 //! What belongs to no tenant: look-ups that lead to one, and numbers. Holds ids only.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use hantar_domain::account::Account;
 use hantar_domain::device::Device;
@@ -54,6 +56,28 @@ pub struct WebSession {
     pub expires_at: Timestamp,
 }
 
+/// A version of WhatsApp's web client that somebody of the fleet found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundVersion {
+    /// Such as 2.3000.1042742319.
+    pub version: (u32, u32, u32),
+    /// When.
+    pub found_at: Timestamp,
+}
+
+/// An entry among the due deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueDelivery {
+    /// Whose.
+    pub account: AccountId,
+    /// To which endpoint.
+    pub endpoint: EndpointId,
+    /// Which event.
+    pub event: EventId,
+    /// When its next attempt is due.
+    pub due_at: Timestamp,
+}
+
 /// The fleet's own records.
 #[async_trait]
 pub trait Fleet: Send + Sync {
@@ -84,6 +108,10 @@ pub trait Fleet: Send + Sync {
     /// The token with this secret.
     async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError>;
 
+    /// Notes that a token was used at `at`, unless it is noted to have been used after `unless_since`. A token that is
+    /// gone stays gone.
+    async fn note_token_use(&self, hash: &TokenHash, at: Timestamp, unless_since: Timestamp) -> Result<(), PortError>;
+
     /// Stores a secret (by its hash) that may be used once to sign a browser in.
     async fn put_sign_in(&self, hash: &TokenHash, session: &WebSession) -> Result<(), PortError>;
 
@@ -99,10 +127,20 @@ pub trait Fleet: Send + Sync {
     /// The devices of a shard.
     async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError>;
 
-    /// Deliveries whose next attempt is due by `now`, at most `limit`.
-    async fn due_deliveries(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(AccountId, EndpointId, EventId)>, PortError>;
+    /// Deliveries whose next attempt is due by `now`, longest due first, at most `limit`. May hold entries of deliveries
+    /// that are gone: [`Fleet::forget_due`] clears those away.
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, PortError>;
+
+    /// Takes an entry out from among the due deliveries whose delivery is gone.
+    async fn forget_due(&self, due: &DueDelivery) -> Result<(), PortError>;
+
+    /// The client version that was found last.
+    async fn client_version(&self) -> Result<Option<FoundVersion>, PortError>;
+
+    /// Whether the caller is to look for the client version at `now`: not when somebody else has begun to look less
+    /// than `apart` ago. Not repeatable: the second of two calls is told that somebody else looks.
+    async fn claim_version_look(&self, now: Timestamp, apart: Duration) -> Result<bool, PortError>;
+
+    /// Remembers a found client version. An older finding does not replace a newer one.
+    async fn keep_client_version(&self, found: &FoundVersion) -> Result<(), PortError>;
 }

@@ -16,6 +16,8 @@ pub struct Heartbeat {
     pub host: HostId,
     /// Raised by each renewal.
     pub counter: u64,
+    /// It is giving its shards back, and takes none any more.
+    pub leaving: bool,
     /// Ended: by the host itself as it left, or by a contender. It never lives again.
     pub ended: bool,
 }
@@ -38,10 +40,14 @@ pub trait Leases: Send + Sync {
     /// `counter - 1`; a repeat of a renewal that had landed answers `true`.
     async fn renew(&self, host: &HostId, counter: u64) -> Result<bool, PortError>;
 
+    /// Says that a host is giving its shards back; from then on others need not leave it a share. A repeat changes
+    /// nothing.
+    async fn leave(&self, host: &HostId) -> Result<(), PortError>;
+
     /// Ends a heartbeat that is still at `counter`. `false` when it moved on.
     async fn end(&self, host: &HostId, counter: u64) -> Result<bool, PortError>;
 
-    /// All heartbeats of hosts, ended ones too (they are cleaned up after a day).
+    /// All heartbeats of hosts, ended ones too. Those that are ended, or were not renewed, for a day are cleaned up.
     async fn heartbeats(&self) -> Result<Vec<Heartbeat>, PortError>;
 
     /// All shards that were ever taken.

@@ -138,8 +138,8 @@ pub struct MessageFilter {
 pub struct MessagePage {
     /// The messages.
     pub messages: Vec<Message>,
-    /// Whether older ones may follow.
-    pub more: bool,
+    /// The last message that was looked at, shown or not: older ones may follow it. `None` at the end of the list.
+    pub older: Option<MessageId>,
 }
 
 /// How many outbound messages stand in each state, and how many came in.
@@ -187,6 +187,28 @@ pub enum Created<T> {
     Replayed(Box<T>),
     /// The idempotency key stands for another request; nothing was written.
     KeyReused,
+    /// The account has as many as it may have; nothing was written.
+    Full,
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// Deleted. Also for a repeat with the same idempotency key.
+    Done,
+    /// There is no such thing.
+    Missing,
+    /// The idempotency key stands for another request; nothing was written.
+    KeyReused,
+}
+
+/// A device's line as far as it was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenTurns {
+    /// In their order.
+    pub turns: Vec<Turn>,
+    /// When the first of the scheduled messages that are not due yet will be, where the look came as far.
+    pub next_due: Option<Timestamp>,
 }
 
 /// How a delivery stands.
@@ -280,8 +302,8 @@ pub trait Tenant: Send + Sync {
     /// Several messages, strongly consistent, in the order asked for; missing ones are left out.
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, PortError>;
 
-    /// A page of messages older than `before`, newest first. Reads a bounded number of items: a page may be short
-    /// although more follow.
+    /// A page of messages older than `before`, newest first. Reads a bounded number of items: a page may be short, or
+    /// empty, although more follow; [`MessagePage::older`] leads on.
     async fn list_messages(
         &self,
         filter: &MessageFilter,
@@ -340,8 +362,9 @@ pub trait Tenant: Send + Sync {
     async fn wrote_since(&self, device: DeviceId, phone: &PhoneNumber, since: Timestamp) -> Result<bool, PortError>;
 
     /// The open messages of a device (queued, held, dispatched) in the order of their turns, strongly consistent, at
-    /// most `limit`. May hold entries of messages that moved on: [`Tenant::forget_turn`] clears those away.
-    async fn open_turns(&self, device: DeviceId, limit: usize) -> Result<Vec<Turn>, PortError>;
+    /// most `limit`. Scheduled ones take their turns when they are due at `now`; until then they stand aside, and hide
+    /// nobody. May hold entries of messages that moved on: [`Tenant::forget_turn`] clears those away.
+    async fn open_turns(&self, device: DeviceId, now: Timestamp, limit: usize) -> Result<OpenTurns, PortError>;
 
     /// Takes an entry out of a device's line whose message is open no more.
     async fn forget_turn(&self, device: DeviceId, turn: Turn) -> Result<(), PortError>;
@@ -373,15 +396,21 @@ pub trait Tenant: Send + Sync {
     /// One endpoint.
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, PortError>;
 
-    /// Stores a new endpoint.
+    /// Stores a new endpoint, unless the account has `most` already.
     async fn add_endpoint(
         &self,
         endpoint: &Endpoint,
+        most: usize,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError>;
 
-    /// Deletes an endpoint; `false` when there was none.
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, PortError>;
+    /// Deletes an endpoint.
+    async fn delete_endpoint(
+        &self,
+        id: EndpointId,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<Deleted, PortError>;
 
     /// Switches an endpoint off for `reason`.
     async fn disable_endpoint(&self, id: EndpointId, reason: &str) -> Result<(), PortError>;

@@ -9,7 +9,8 @@ use hantar_domain::egress::Target;
 use hantar_domain::ids::EndpointId;
 use hantar_domain::webhook::{Subscription, SubscriptionError};
 use hantar_usecases::authenticate::Caller;
-use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint};
+use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint, delete_endpoint};
+use hantar_usecases::ports::Deleted;
 use hantar_wire::v1::Data;
 use hantar_wire::v1::error::FieldErrors;
 use hantar_wire::v1::webhook::{WebhookBody, WebhookRequest};
@@ -122,7 +123,11 @@ fn refused(error: EndpointError) -> ApiError {
 
 /// Deletes an endpoint. What is still to be delivered to it is given up.
 #[utoipa::path(
-    delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = u64, Path)),
+    delete, path = "/api/v1/webhooks/{id}", tag = "webhooks",
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
     responses((status = 204, description = "deleted"), (status = 404, description = "no such endpoint"))
 )]
 pub(crate) async fn remove(
@@ -133,10 +138,14 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let id = number(id, no_endpoint)?;
     let mut errors = FieldErrors::default();
-    idempotency_key(&headers, &mut errors);
+    let key = idempotency_key(&headers, &mut errors);
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    let deleted = api.parts.tenants.for_account(caller.account).delete_endpoint(EndpointId(id)).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(no_endpoint(id.to_string())) }
+    let tenant = api.parts.tenants.for_account(caller.account);
+    match delete_endpoint(&*tenant, &*api.parts.clock, EndpointId(id), key.as_deref()).await? {
+        Deleted::Done => Ok(StatusCode::NO_CONTENT),
+        Deleted::Missing => Err(no_endpoint(id.to_string())),
+        Deleted::KeyReused => Err(key_reused()),
+    }
 }
