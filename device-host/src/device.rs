@@ -1,9 +1,12 @@
 //! One device: what it does next ([`machine`]), and the doing ([`driver`]).
 
 mod backoff;
+pub(crate) mod desk;
 pub(crate) mod driver;
 mod line;
 pub(crate) mod machine;
+mod opening;
+mod owning;
 mod records;
 mod task;
 mod turns;

@@ -12,14 +12,15 @@ use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, KeyTable, Leases, 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::device::driver::Shared;
+use crate::device::desk::Shared;
 use crate::intake::Workplace;
+use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::shards::Keeper;
 use crate::whatsapp::client::Identity;
 use crate::whatsapp::tls::{self, TlsError};
 use crate::whatsapp::transport::{AddressError, Server};
-use crate::whatsapp::version;
+use crate::whatsapp::version::Versions;
 
 /// Where WhatsApp is.
 const WHATSAPP: &str = "wss://web.whatsapp.com/ws/chat";
@@ -86,7 +87,8 @@ impl Default for HostConfig {
 pub struct WhatsAppServer {
     /// `ws` or `wss`.
     pub url: String,
-    /// The version of the web client to say; the pinned one when absent.
+    /// The version of the web client to say. When absent: the one that the server itself tells, looked up once a day for
+    /// the whole fleet; the pinned one where it does not.
     pub version: Option<(u32, u32, u32)>,
     /// Certificates (PEM) to trust beside the public roots.
     pub extra_root_pem: Option<Vec<u8>>,
@@ -121,6 +123,10 @@ pub struct HostFacts {
     pub devices: usize,
     /// Devices that are logged in.
     pub connected: usize,
+    /// Connected devices not heard of for five minutes.
+    pub silent: usize,
+    /// Messages written and not answered for a minute and more.
+    pub unacked: usize,
 }
 
 /// A running host. Dropping it stops everything at once, as a crash would; see [`DeviceHost::drain`].
@@ -141,21 +147,20 @@ impl DeviceHost {
         let tls = tls::client_config(config.server.extra_root_pem.as_deref())?;
         let server = Server::new(&config.server.url, tls)?;
         let shards = parts.fleet.shard_count(config.shards).await?;
+        let clock = Arc::clone(&parts.clock);
         let shared = Shared {
             keys: parts.keys,
             account_keys: parts.account_keys,
             numbers: Arc::new(Numbers::new(Arc::clone(&parts.fleet), NUMBER_BLOCK)),
             clock: parts.clock,
             entropy: parts.entropy,
+            identity: Identity { name: config.device_name, pre_keys: config.pre_keys },
+            versions: Versions::new(config.server.version, server.clone(), Arc::clone(&parts.fleet), clock),
             server,
-            identity: Identity {
-                name: config.device_name,
-                version: version::resolve(config.server.version),
-                pre_keys: config.pre_keys,
-            },
             pacing: config.pacing,
             connects: Rate::per_second(config.connects_per_second),
             connected: AtomicUsize::default(),
+            metrics: Arc::new(Metrics::new()),
         };
         let place = Arc::new(Workplace::new(parts.fleet, parts.tenants, parts.queue, shards, Arc::new(shared)));
         let (draining, drain) = watch::channel(false);
@@ -165,11 +170,29 @@ impl DeviceHost {
 
     /// How it stands now.
     pub fn facts(&self) -> HostFacts {
+        let summary = self.place.shared.metrics.summary(self.place.shared.clock.now());
         HostFacts {
             shards: self.place.shards_held(),
             devices: self.place.devices.load(Ordering::Relaxed),
             connected: self.place.shared.connected.load(Ordering::Relaxed),
+            silent: summary.silent,
+            unacked: summary.overdue,
         }
+    }
+
+    /// Whether it goes about its work at all: if not, only a new start helps.
+    pub fn is_alive(&self) -> bool {
+        !self.keeper.is_finished()
+    }
+
+    /// Whether its right to act holds now. Not while the tables do not answer, and not before they have answered once.
+    pub fn is_ready(&self) -> bool {
+        self.is_alive() && self.place.is_leased()
+    }
+
+    /// What can be measured, as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        self.place.shared.metrics.text(self.place.shared.clock.now(), self.place.shards_held())
     }
 
     /// Leaves in order: no more jobs, what is on the wire is finished, sockets closed, shards given back, heartbeat ended.

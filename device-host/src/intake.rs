@@ -1,8 +1,8 @@
 //! One owned shard: its devices, and the doorbells that ring for them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hantar_domain::ids::{AccountId, DeviceId, Epoch, Shard};
@@ -11,8 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::device::driver::{Desk, Mailbox, Shared, drive};
-use crate::standing::{Ours, said};
+use crate::device::desk::{Desk, Mailbox, Shared};
+use crate::device::driver::drive;
+use crate::standing::{Ours, Standing, said};
 
 /// How long one call waits for a job.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -36,6 +37,8 @@ pub(crate) struct Workplace {
     /// How many devices have a task.
     pub(crate) devices: AtomicUsize,
     held: AtomicUsize,
+    /// The host's right to act, as of its last renewal.
+    standing: Mutex<Option<Arc<Standing>>>,
 }
 
 impl Workplace {
@@ -47,12 +50,31 @@ impl Workplace {
         shards: u16,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { fleet, tenants, queue, shards, shared, devices: AtomicUsize::new(0), held: AtomicUsize::new(0) }
+        Self {
+            fleet,
+            tenants,
+            queue,
+            shards,
+            shared,
+            devices: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            standing: Mutex::default(),
+        }
     }
 
     /// How many shards are worked for.
     pub(crate) fn shards_held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether the host's right to act holds now.
+    pub(crate) fn is_leased(&self) -> bool {
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.as_ref().is_some_and(|standing| standing.holds())
+    }
+
+    pub(crate) fn set_standing(&self, standing: &Arc<Standing>) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(standing));
     }
 
     pub(crate) fn set_shards(&self, count: usize) {
@@ -128,7 +150,10 @@ impl Intake {
     async fn reread(&mut self) {
         match self.place.fleet.devices_of(self.shard).await {
             Ok(devices) => devices.into_iter().for_each(|(account, device)| self.employ(account, device)),
-            Err(error) => tracing::warn!(shard = %self.shard, %error, "the devices of a shard cannot be read"),
+            Err(error) => {
+                self.place.shared.metrics.store_failed("shard");
+                tracing::warn!(shard = %self.shard, %error, "the devices of a shard cannot be read");
+            }
         }
     }
 
@@ -214,6 +239,7 @@ impl Jobs {
                 let jobs = match receive(place.queue.as_ref(), Queue::Shard(shard)).await {
                     Ok(jobs) => jobs,
                     Err(error) => {
+                        place.shared.metrics.store_failed("queue");
                         tracing::warn!(%shard, %error, "jobs cannot be received");
                         tokio::time::sleep(PAUSE).await;
                         continue;

@@ -1,13 +1,15 @@
 //! The binary `hantar-device-host` as a child process of its own, with credentials of its own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hantar_testkit::process::{Process, program};
 use hantar_usecases::ports::HostId;
+use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{LONG, World};
 
 /// How a host was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +37,37 @@ impl Host {
         Self { process, name, key: key.to_owned() }
     }
 
+    /// One that stops itself right before it writes a message, once `file` is there.
+    pub(crate) async fn start_that_stops(world: &World, key: &str, file: &Path) -> Self {
+        let known = world.alive().await;
+        let mut command = command(world, key, Build::Simulator);
+        command.env("HANTAR_STOP_FILE", file);
+        let process = Process::start(command);
+        let name = newcomer(world, &known).await;
+        Self { process, name, key: key.to_owned() }
+    }
+
+    /// One with no keys of its own: it asks for them at `url`, with what stands in the file `token`.
+    pub(crate) async fn start_with_role(world: &World, url: &str, token: &Path) -> Self {
+        let known = world.alive().await;
+        let mut command = command(world, "", Build::Simulator);
+        command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+        command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token);
+        let process = Process::start(command);
+        let name = newcomer(world, &known).await;
+        Self { process, name, key: String::new() }
+    }
+
     /// Waits until it is in the table under another name, as a host is whose right lapsed.
     pub(crate) async fn renamed(&mut self, world: &World, known: &BTreeSet<HostId>) {
         self.name = newcomer(world, known).await;
+    }
+
+    /// Where it serves health and metrics.
+    pub(crate) async fn web(&self) -> String {
+        let line = self.process.wait_for_line("the host runs", LONG).await;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        line["fields"]["listen"].as_str().unwrap().to_owned()
     }
 
     /// SIGTERM; answers how long it took to end, which it must do well and in 25 s.
@@ -80,5 +110,6 @@ fn command(world: &World, key: &str, build: Build) -> Command {
     command.env("HANTAR_WHATSAPP_URL", &world.whatsapp);
     command.env("HANTAR_WHATSAPP_VERSION", "2.3000.1");
     command.env("HANTAR_KEY_FILE", world.key_file());
+    command.env("HANTAR_LISTEN", "127.0.0.1:0");
     command
 }

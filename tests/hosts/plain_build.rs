@@ -26,6 +26,7 @@ async fn a_build_without_the_simulator_feature_refuses_a_fresh_pairing() {
     world.until("three refusals", async || (door.left.load(Ordering::Acquire) >= 3).then_some(())).await;
     assert!(door.heard.load(Ordering::Acquire) >= 3, "the server had shown what it has");
     assert!(shows_nothing(&world.device(till).await), "{:?}", world.device(till).await);
+    assert_eq!(world.device(till).await.reason.as_deref(), Some("handshake_refused"), "and the device says why");
     assert!(world.network().phone(&till.phone).unwrap().devices.is_empty());
     plain.leave().await;
     // The same request at the same door, taken up by the other build: nothing else was missing.

@@ -4,7 +4,7 @@
 //! No sweep runs here: whatever a hand-over needs, it must find by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +105,11 @@ impl World {
 
     pub(crate) fn network(&self) -> &Network {
         self.simulator.network()
+    }
+
+    /// A folder of this world's own.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The key file that all hosts share.

@@ -9,5 +9,7 @@ mod hops;
 mod money;
 mod order;
 mod restarts;
+mod secure;
 mod shop;
+mod tls_door;
 mod webhooks;

@@ -1,6 +1,7 @@
 //! A small shop: the simulated network, a subscriber, and the binary `hantar` with a linked number.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -59,14 +60,31 @@ impl Shop {
         shop
     }
 
-    /// Starts the binary; `die_at` names the point where it is to die.
-    pub(crate) async fn start(&mut self, die_at: Option<&str>) {
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the binary on another server than the simulated network's own, as these arguments say.
+    pub(crate) async fn start_with(&mut self, server: &[&str]) {
+        let mut process = Process::start(self.up(server));
+        process.wait_for_health(&format!("http://127.0.0.1:{}/healthz", self.port), LONG).await;
+        self.hantar = Some(process);
+    }
+
+    fn up(&self, server: &[&str]) -> Command {
         let mut command = Command::new(hantar_with_simulator());
         command.args(["up", "--whatsapp-version", "2.3000.1", "--egress-allow", "127.0.0.0/8"]);
         command.args(["--reads-per-minute", "1000000", "--writes-per-minute", "1000000"]);
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
-        command.arg("--whatsapp-url").arg(self.simulator.websocket_url());
+        command.args(server);
         command.arg("--data-dir").arg(self.folder.path());
+        command
+    }
+
+    /// Starts the binary; `die_at` names the point where it is to die.
+    pub(crate) async fn start(&mut self, die_at: Option<&str>) {
+        let mut command = self.up(&["--whatsapp-url", &self.simulator.websocket_url()]);
         if let Some(point) = die_at {
             command.env("HANTAR_DIE_AT", point);
         }

@@ -10,6 +10,7 @@ async fn every_step_is_told_once_signed_and_under_its_own_id() {
     let shop = Shop::open().await;
     let secret = shop.subscribe().await;
     let id = shop.send("told").await;
+    shop.event(id, "sent").await;
     shop.event(id, "delivered").await;
     shop.simulator.network().mark_read(ALI, None).unwrap();
     shop.event(id, "read").await;

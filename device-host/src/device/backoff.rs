@@ -9,12 +9,19 @@ const LONGEST: Duration = Duration::from_mins(5);
 const REPLACED: Duration = Duration::from_mins(1);
 /// WhatsApp refused the log-in for a reason that may pass.
 const REFUSED: Duration = Duration::from_secs(30);
+/// Half a minute at most.
+const MOST_DOUBLINGS: u32 = 5;
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// After `failures` losses in a row: anything up to one, two, four… seconds.
 pub(super) fn after_loss(failures: u32, dice: u32) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
     part(ceiling, dice).max(SHORTEST)
+}
+
+/// After connections that ended before they brought a code: as above, but somebody is waiting before a screen.
+pub(super) fn after_failed_pairing(failures: u32, dice: u32) -> Duration {
+    after_loss(failures.min(MOST_DOUBLINGS), dice)
 }
 
 /// One to two minutes.

@@ -2,105 +2,32 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, Epoch, StanzaKey};
-use hantar_domain::pacing::Pacing;
+use hantar_domain::ids::StanzaKey;
 use hantar_domain::time::Timestamp;
-use hantar_usecases::account_key::AccountKeys;
-use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, DeviceChange, Entropy, KeyError, KeyTable, PortError, Tenant};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
+use hantar_usecases::ports::{DeviceChange, KeyError, PortError};
+use tokio::sync::mpsc;
 
-use super::machine::{Action, Input, Machine, Now};
-use super::records::{Recorded, facts, record};
+use super::desk::{Desk, Mailbox};
+use super::machine::{Action, Input, Machine};
+use super::opening::{Open, open};
+use super::owning::{End, change, erase, take_over};
+use super::records::{Recorded, Recorder, What, facts};
 use super::task::{Task, result_of};
 use super::turns::read_turns;
 use super::writing::write;
-use crate::rate::Rate;
-use crate::standing::{Ours, said};
-use crate::whatsapp::client::{BeginError, Connection, Identity};
+use crate::metrics::DeviceStanding;
+use crate::standing::said;
+use crate::whatsapp::Ending;
+use crate::whatsapp::client::BeginError;
 use crate::whatsapp::events::{Heard, News, Notice};
-use crate::whatsapp::inbound::Inbox;
-use crate::whatsapp::outbox::Outbox;
-use crate::whatsapp::store::{DeviceKeys, Fence, Store};
-use crate::whatsapp::transport::{Guard, Server};
+use crate::whatsapp::store::Fence;
 
-/// How many answers are recorded at once.
-const RECORDING: usize = 16;
 /// How often at most the table is told that frames come.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
-/// Pauses between tries of what must be written to the device's record.
-const PAUSES_MS: [u64; 5] = [20, 100, 500, 2_000, 5_000];
-/// A pause before another try to take the device over.
-const CLAIM_PAUSE: Duration = Duration::from_secs(1);
-
-/// What all devices of a host share.
-pub(crate) struct Shared {
-    /// The keys of all devices.
-    pub(crate) keys: Arc<dyn KeyTable>,
-    /// What keys are sealed with.
-    pub(crate) account_keys: Arc<AccountKeys>,
-    /// Numbers of messages.
-    pub(crate) numbers: Arc<Numbers>,
-    /// Time.
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub(crate) entropy: Arc<dyn Entropy>,
-    /// WhatsApp.
-    pub(crate) server: Server,
-    /// What we say we are.
-    pub(crate) identity: Identity,
-    /// How fast to send.
-    pub(crate) pacing: Pacing,
-    /// How many connections are begun in a second.
-    pub(crate) connects: Rate,
-    /// How many devices are logged in.
-    pub(crate) connected: AtomicUsize,
-}
-
-/// One device's place of work.
-pub(crate) struct Desk {
-    /// Whose.
-    pub(crate) account: AccountId,
-    /// Which.
-    pub(crate) device: DeviceId,
-    /// The right under which all is done.
-    pub(crate) epoch: Epoch,
-    /// The account's records.
-    pub(crate) tenant: Arc<dyn Tenant>,
-    /// Time.
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Whether the shard is ours.
-    pub(crate) ours: Ours,
-    /// What all devices share.
-    pub(crate) shared: Arc<Shared>,
-}
-
-impl Desk {
-    /// Whether this host may still act for the device. To be asked right before each act.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.ours.holds()
-    }
-
-    fn now(&self) -> Now {
-        let mut dice = [0; 4];
-        self.shared.entropy.fill(&mut dice);
-        Now { at: self.clock.now(), dice: u32::from_ne_bytes(dice) }
-    }
-}
-
-/// How a device is reached.
-#[derive(Clone)]
-pub(crate) struct Mailbox {
-    /// Rung when there may be work. A flag: many rings are one.
-    pub(crate) bell: Arc<Notify>,
-    /// Says that the host leaves.
-    pub(crate) leaving: watch::Receiver<bool>,
-}
 
 /// Drives a device until the host leaves, or the device is lost. Dropping the future closes the socket at once.
 pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
@@ -113,7 +40,10 @@ pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
         heard_sender,
         frames: Arc::default(),
         seen_at: None,
-        recording: JoinSet::new(),
+        heard_at: None,
+        was_connected: false,
+        posted: None,
+        recorder: Recorder::new(Arc::clone(&desk.tenant), Arc::clone(&desk.clock), Arc::clone(&desk.shared.metrics)),
         opening: None,
         fence: Fence::default(),
         work: None,
@@ -123,37 +53,6 @@ pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
         desk,
     };
     driver.run(device, mailbox).await;
-}
-
-/// Claims the keys, then reads the record: nothing is read before the claim.
-async fn take_over(desk: &Desk, mailbox: &Mailbox) -> Option<Device> {
-    loop {
-        match claim_and_read(desk).await {
-            Ok(device) => return device,
-            Err(KeyError::Fenced) => {
-                tracing::info!(device.id = %desk.device, "the device belongs to another host");
-                return None;
-            }
-            Err(KeyError::Port(error)) => {
-                tracing::warn!(device.id = %desk.device, %error, "the device cannot be taken over yet");
-                tokio::time::sleep(CLAIM_PAUSE).await;
-            }
-        }
-        if *mailbox.leaving.borrow() {
-            return None;
-        }
-    }
-}
-
-async fn claim_and_read(desk: &Desk) -> Result<Option<Device>, KeyError> {
-    desk.shared.keys.claim(desk.device, desk.epoch).await?;
-    Ok(desk.tenant.device(desk.device).await?)
-}
-
-/// A connection and its news.
-struct Open {
-    connection: Connection,
-    notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 struct Driver {
@@ -167,7 +66,11 @@ struct Driver {
     heard_sender: mpsc::UnboundedSender<Heard>,
     frames: Arc<AtomicBool>,
     seen_at: Option<Timestamp>,
-    recording: JoinSet<Recorded>,
+    /// When something was last heard on a connection; to the minute.
+    heard_at: Option<Timestamp>,
+    was_connected: bool,
+    posted: Option<DeviceStanding>,
+    recorder: Recorder,
     work: Option<Task<Input>>,
     counted: bool,
     /// The machine was told that the host leaves.
@@ -181,6 +84,7 @@ enum Event {
     Heard(Heard),
     Recorded(Recorded),
     Opened(Result<Open, BeginError>),
+    Outdated,
     Fenced,
 }
 
@@ -190,9 +94,6 @@ enum Course {
     End,
 }
 
-/// The device is another host's, or all is done.
-struct End;
-
 impl Driver {
     async fn run(mut self, device: Device, mut mailbox: Mailbox) {
         let mut course = self.feed(Input::Device(Box::new(device))).await;
@@ -200,6 +101,7 @@ impl Driver {
             course = match self.next(&mut mailbox).await {
                 Event::Input(input) => self.feed(input).await,
                 Event::Heard(heard) => self.hear(heard).await,
+                Event::Outdated => self.outdated().await,
                 Event::Recorded(Recorded { message, stored: true }) => self.feed(Input::Recorded(message)).await,
                 Event::Recorded(Recorded { message, stored: false }) => self.feed(Input::NotRecorded(message)).await,
                 Event::Opened(opened) => self.opened(opened).await,
@@ -207,16 +109,20 @@ impl Driver {
             };
             self.tell_seen().await;
             self.count();
+            self.post();
         }
         // What was answered on the last breath is still recorded.
-        while self.recording.join_next().await.is_some() {}
+        while let Ok(heard) = self.heard.try_recv() {
+            facts(heard, &self.stanza_key).into_iter().for_each(|fact| self.recorder.take(fact));
+        }
+        self.recorder.finish().await;
     }
 
     async fn next(&mut self, mailbox: &mut Mailbox) -> Event {
         let now = self.desk.clock.now();
         let seen_due = self.seen_at.filter(|_| self.machine.is_online()).map(|at| at + SEEN_EVERY);
         let timer = self.machine.wake_at(now).into_iter().chain(seen_due).min().map(|at| at.since(now));
-        let stopping = self.stopping;
+        let (stopping, has_room) = (self.stopping, self.recorder.has_room());
         tokio::select! {
             biased;
             event = of_connection(self.connection.as_mut(), &self.fence) => event,
@@ -224,8 +130,8 @@ impl Driver {
                 self.stopping = true;
                 Event::Input(Input::Stop)
             }
-            Some(Ok(recorded)) = self.recording.join_next(), if !self.recording.is_empty() => Event::Recorded(recorded),
-            Some(heard) = self.heard.recv(), if self.recording.len() < RECORDING => Event::Heard(heard),
+            recorded = self.recorder.next() => Event::Recorded(recorded),
+            Some(heard) = self.heard.recv(), if has_room => Event::Heard(heard),
             opened = result_of(self.opening.as_mut()) => {
                 self.opening = None;
                 Event::Opened(opened)
@@ -243,8 +149,16 @@ impl Driver {
     async fn feed(&mut self, input: Input) -> Course {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            if input == Input::Ended {
-                self.close().await;
+            if let Some(reason) = end_of_connection(&input) {
+                self.desk.shared.metrics.ended(reason);
+            }
+            match input {
+                Input::Ended(_) => self.close().await,
+                Input::Connected => {
+                    self.was_connected = true;
+                    self.heard_at = Some(self.desk.clock.now());
+                }
+                _ => {}
             }
             for action in self.machine.step(input, self.desk.now()) {
                 match self.act(action).await {
@@ -259,11 +173,16 @@ impl Driver {
 
     async fn hear(&mut self, heard: Heard) -> Course {
         for fact in facts(heard, &self.stanza_key) {
+            if let What::Answer { error } = &fact.what {
+                let begun = self.machine.begun_at(fact.message);
+                let after = begun.map(|at| self.desk.clock.now().since(at));
+                self.desk.shared.metrics.answered(after, error.as_deref());
+            }
             // A receipt says that the server took it, too: the answer itself may be lost.
             if matches!(self.feed(Input::Answered(fact.message)).await, Course::End) {
                 return Course::End;
             }
-            self.recording.spawn(record(Arc::clone(&self.desk.tenant), Arc::clone(&self.desk.clock), fact));
+            self.recorder.take(fact);
         }
         Course::On
     }
@@ -272,6 +191,9 @@ impl Driver {
     async fn act(&mut self, action: Action) -> Result<Option<Input>, End> {
         match action {
             Action::Connect { pairing } => {
+                if self.was_connected && !pairing {
+                    self.desk.shared.metrics.reconnects();
+                }
                 self.fence = Fence::default();
                 self.opening =
                     Some(Task::begin(open(Arc::clone(&self.desk), self.fence.clone(), self.news(), pairing)));
@@ -289,7 +211,7 @@ impl Driver {
                 let desk = Arc::clone(&self.desk);
                 self.work = Some(Task::begin(async move {
                     let read = read_turns(desk.tenant.as_ref(), desk.device, desk.clock.now(), &leave_out, thorough);
-                    read.await.map_or_else(|error| unread(&error, Input::TurnsUnread), Input::Turns)
+                    read.await.map_or_else(|error| unread(&desk, &error, Input::TurnsUnread), Input::Turns)
                 }));
             }
             Action::Write(message) => {
@@ -334,8 +256,15 @@ impl Driver {
                 tracing::info!(device.id = %self.desk.device, "the device belongs to another host");
                 Course::End
             }
-            Ok(()) | Err(KeyError::Port(_)) => self.feed(Input::Ended).await,
+            Ok(()) | Err(KeyError::Port(_)) => self.feed(Input::Ended(Ending::Lost)).await,
         }
+    }
+
+    /// This version is refused: perhaps the fleet knows of a newer one by now, or finds one.
+    async fn outdated(&mut self) -> Course {
+        let Some(version) = self.connection.as_ref().map(|open| open.version) else { return Course::On };
+        let newer = self.desk.shared.versions.is_superseded(version).await;
+        self.feed(Input::Outdated { newer }).await
     }
 
     async fn close(&mut self) {
@@ -357,11 +286,20 @@ impl Driver {
         }
         self.seen_at = Some(now);
         if self.frames.swap(false, Ordering::Relaxed) {
+            self.heard_at = Some(now);
             let desk = &self.desk;
             let seen = DeviceChange::Seen(now);
             if let Err(error) = desk.tenant.change_device(desk.device, &seen, Some(desk.epoch)).await {
                 tracing::debug!(device.id = %desk.device, %error, "when a device was last seen is not noted");
             }
+        }
+    }
+
+    /// Puts on the board how the device stands.
+    fn post(&mut self) {
+        let standing = self.machine.standing(self.desk.clock.now(), self.heard_at);
+        if self.posted.replace(standing) != Some(standing) {
+            self.desk.shared.metrics.post(self.desk.device, standing);
         }
     }
 
@@ -379,84 +317,23 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.fence.trip();
+        self.desk.shared.metrics.take_down(self.desk.device);
         if self.counted {
             self.desk.shared.connected.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
-async fn erase(desk: &Desk) -> Result<(), End> {
-    for pause in PAUSES_MS {
-        match desk.shared.keys.erase(desk.device, desk.epoch).await {
-            Ok(()) => return Ok(()),
-            Err(KeyError::Fenced) => return Err(End),
-            Err(KeyError::Port(error)) => tracing::debug!(device.id = %desk.device, %error, "keys are not erased yet"),
-        }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-    }
-    // Whoever pairs next finds them and tries again.
-    tracing::warn!(device.id = %desk.device, "the keys of an unlinked device could not be erased");
-    Ok(())
-}
-
-async fn change(desk: &Desk, change: &DeviceChange) -> Result<(), End> {
-    let mut conflict = false;
-    for pause in PAUSES_MS {
-        match desk.tenant.change_device(desk.device, change, Some(desk.epoch)).await {
-            Ok(_) => return Ok(()),
-            Err(error) => {
-                conflict |= matches!(error, PortError::Conflict);
-                tracing::debug!(device.id = %desk.device, %error, "a device's record is not changed yet");
-            }
-        }
-        if conflict && matches!(desk.shared.keys.claim(desk.device, desk.epoch).await, Err(KeyError::Fenced)) {
-            return Err(End);
-        }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-    }
-    tracing::warn!(device.id = %desk.device, ?change, "a device's record could not be changed");
-    Ok(())
-}
-
-/// Waits for its turn, then begins a connection with the stored keys.
-async fn open(
-    desk: Arc<Desk>,
-    fence: Fence,
-    (news, notices): (News, mpsc::UnboundedReceiver<Notice>),
-    pairing: bool,
-) -> Result<Open, BeginError> {
-    let shared = &desk.shared;
-    shared.connects.turn().await;
-    let unread = |error: PortError| BeginError::Build(error.to_string());
-    let key = shared.account_keys.of(desk.account).await.map_err(unread)?;
-    let device = desk.tenant.device(desk.device).await.map_err(unread)?;
-    let stanza_key = device.ok_or_else(|| BeginError::Build("the device is gone".into()))?.stanza_key;
-    let (table, entropy) = (Arc::clone(&shared.keys), Arc::clone(&shared.entropy));
-    let keys = DeviceKeys { table, device: desk.device, epoch: desk.epoch, key, entropy, fence: fence.clone() };
-    let (numbers, clock) = (Arc::clone(&shared.numbers), Arc::clone(&desk.clock));
-    let inbox = Inbox::new(Arc::clone(&desk.tenant), numbers, clock, desk.account, desk.device);
-    let outbox = Outbox { tenant: Arc::clone(&desk.tenant), device: desk.device, stanza_key };
-    let store = Store::new(keys, inbox, outbox);
-    let guard = guard(&desk, &fence);
-    let begun = Connection::begin(store, shared.server.clone(), guard, &shared.identity, pairing, news).await;
-    begun.map(|connection| Open { connection, notices })
-}
-
-/// Right before each write: the shard is ours, and the keys do not say otherwise.
-fn guard(desk: &Desk, fence: &Fence) -> Guard {
-    let (ours, fence) = (desk.ours.clone(), fence.clone());
-    Arc::new(move || ours.holds() && !fence.is_tripped())
-}
-
 async fn read_device(desk: Arc<Desk>) -> Input {
     match desk.tenant.device(desk.device).await {
         Ok(Some(device)) => Input::Device(Box::new(device)),
         Ok(None) => Input::DeviceUnread,
-        Err(error) => unread(&error, Input::DeviceUnread),
+        Err(error) => unread(&desk, &error, Input::DeviceUnread),
     }
 }
 
-fn unread(error: &PortError, input: Input) -> Input {
+fn unread(desk: &Desk, error: &PortError, input: Input) -> Input {
+    desk.shared.metrics.store_failed("read");
     tracing::debug!(%error, "the table could not be read");
     input
 }
@@ -466,8 +343,21 @@ async fn of_connection(open: Option<&mut Open>, fence: &Fence) -> Event {
     tokio::select! {
         biased;
         () = fence.tripped() => Event::Fenced,
-        notice = open.notices.recv() => Event::Input(input(notice.unwrap_or(Notice::Ended))),
+        notice = open.notices.recv() => event(notice.unwrap_or(Notice::Ended(Ending::Lost))),
     }
+}
+
+/// The reason by which the end of a connection is counted.
+fn end_of_connection(input: &Input) -> Option<&'static str> {
+    Some(match input {
+        Input::Ended(ending) => ending.word(),
+        Input::Replaced => "replaced",
+        Input::LoggedOut { .. } => "logged_out",
+        Input::Outdated { .. } => "outdated",
+        Input::Banned { .. } => "banned",
+        Input::Refused { .. } => "refused",
+        _ => return None,
+    })
 }
 
 async fn sleep(span: Option<Duration>) {
@@ -477,17 +367,17 @@ async fn sleep(span: Option<Duration>) {
     }
 }
 
-fn input(notice: Notice) -> Input {
-    match notice {
+fn event(notice: Notice) -> Event {
+    Event::Input(match notice {
+        Notice::Outdated => return Event::Outdated,
         Notice::Connected => Input::Connected,
-        Notice::Ended => Input::Ended,
+        Notice::Ended(ending) => Input::Ended(ending),
         Notice::Replaced => Input::Replaced,
         Notice::LoggedOut { reason, certain } => Input::LoggedOut { reason, certain },
-        Notice::Outdated => Input::Outdated,
         Notice::Banned { reason } => Input::Banned { reason },
         Notice::Refused { reason } => Input::Refused { reason },
         Notice::PairingCode { text, valid_for } => Input::Code { text, valid_for },
         Notice::CodesExhausted => Input::CodesExhausted,
         Notice::Paired { phone, lid } => Input::Paired { phone, lid },
-    }
+    })
 }

@@ -183,6 +183,17 @@ impl Line {
         self.unanswered.values().filter(|at| now.since(**at) < ACK_PATIENCE).count()
     }
 
+    /// When an unanswered message was begun on this connection.
+    pub(super) fn begun_at(&self, id: MessageId) -> Option<Timestamp> {
+        self.unanswered.get(&id).copied()
+    }
+
+    /// How many are ready and since when the oldest was accepted; how many are unanswered, and how many of them overdue.
+    pub(super) fn count(&self, now: Timestamp) -> (usize, Option<Timestamp>, usize, usize) {
+        let oldest = self.ready.iter().map(|message| message.turn.accepted_at).min();
+        (self.ready.len(), oldest, self.unanswered.len(), self.unanswered.len() - self.window_used(now))
+    }
+
     /// Whether something is written whose answer may still come, or answered and not recorded.
     pub(super) fn is_on_the_wire(&self, now: Timestamp) -> bool {
         self.window_used(now) > 0 || !self.answered.is_empty()

@@ -1,6 +1,10 @@
 //! Telling the table what WhatsApp said about messages. Done beside the writing, so that the one does not wait for the
 //! other, and with several tries: what is lost here is asked for again only by writing the message once more.
+//!
+//! Facts about one message are recorded one after the other, in the order in which they came; those about different
+//! messages side by side.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +13,13 @@ use hantar_usecases::ports::{Applied, Clock, PortError, Tenant};
 use hantar_usecases::record_ack::record_ack;
 use hantar_usecases::record_receipt::{Receipt, record_receipt};
 
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
 use crate::whatsapp::events::Heard;
 
+/// How many facts are recorded at once.
+const AT_ONCE: usize = 16;
 /// Pauses between tries.
 const PAUSES_MS: [u64; 5] = [20, 100, 500, 2_000, 5_000];
 
@@ -41,6 +50,73 @@ pub(super) fn facts(heard: Heard, key: &StanzaKey) -> Vec<Fact> {
     }
 }
 
+/// Facts on their way to the table.
+pub(super) struct Recorder {
+    tenant: Arc<dyn Tenant>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    under_way: JoinSet<Recorded>,
+    /// Facts that wait for an earlier one about the same message, by messages with one under way.
+    waiting: BTreeMap<MessageId, VecDeque<What>>,
+}
+
+impl Recorder {
+    pub(super) fn new(tenant: Arc<dyn Tenant>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { tenant, clock, metrics, under_way: JoinSet::new(), waiting: BTreeMap::new() }
+    }
+
+    /// Whether there is room for more.
+    pub(super) fn has_room(&self) -> bool {
+        self.under_way.len() < AT_ONCE
+    }
+
+    /// Takes a fact.
+    pub(super) fn take(&mut self, fact: Fact) {
+        match self.waiting.get_mut(&fact.message) {
+            Some(waiting) => waiting.push_back(fact.what),
+            None => {
+                self.waiting.insert(fact.message, VecDeque::new());
+                self.begin(fact);
+            }
+        }
+    }
+
+    /// What became of the next one; never, when none is under way. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Recorded {
+        loop {
+            match self.under_way.join_next().await {
+                Some(Ok(recorded)) => {
+                    self.go_on(recorded.message);
+                    return recorded;
+                }
+                Some(Err(error)) => tracing::error!(%error, "recording an answer ended early"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Records all that was taken.
+    pub(super) async fn finish(&mut self) {
+        while let Some(recorded) = self.under_way.join_next().await {
+            if let Ok(recorded) = recorded {
+                self.go_on(recorded.message);
+            }
+        }
+    }
+
+    fn go_on(&mut self, message: MessageId) {
+        match self.waiting.get_mut(&message).and_then(VecDeque::pop_front) {
+            Some(what) => self.begin(Fact { message, what }),
+            None => drop(self.waiting.remove(&message)),
+        }
+    }
+
+    fn begin(&mut self, fact: Fact) {
+        let (tenant, clock) = (Arc::clone(&self.tenant), Arc::clone(&self.clock));
+        self.under_way.spawn(record(tenant, clock, Arc::clone(&self.metrics), fact));
+    }
+}
+
 /// What became of recording a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Recorded {
@@ -49,12 +125,14 @@ pub(super) struct Recorded {
 }
 
 /// Records a fact.
-pub(super) async fn record(tenant: Arc<dyn Tenant>, clock: Arc<dyn Clock>, fact: Fact) -> Recorded {
+#[tracing::instrument(name = "record", level = "debug", skip_all, fields(message.id = %fact.message))]
+async fn record(tenant: Arc<dyn Tenant>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, fact: Fact) -> Recorded {
     let mut pauses = PAUSES_MS.iter();
     loop {
         let Err(error) = once(tenant.as_ref(), clock.as_ref(), &fact).await else {
             return Recorded { message: fact.message, stored: true };
         };
+        metrics.store_failed("record");
         let Some(pause) = pauses.next().filter(|_| !matches!(error, PortError::Corrupt(_))) else {
             tracing::warn!(message.id = %fact.message, %error, "an answer of WhatsApp could not be recorded");
             return Recorded { message: fact.message, stored: false };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hantar_domain::ids::{DeviceId, MessageId};
 use hantar_domain::message::{Message, OpenMessage, State, Turn};
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{PortError, Tenant};
+use hantar_usecases::ports::{OpenTurns, PortError, Tenant};
 
 use super::machine::Turns;
 
@@ -29,9 +29,10 @@ pub(super) async fn read_turns(
 ) -> Result<Turns, PortError> {
     let mut limit = if thorough { FURTHEST } else { (LOOK + leave_out.len()).min(FURTHEST) };
     loop {
-        let line = tenant.open_turns(device, limit).await?;
-        let whole = line.len() < limit;
-        let mut found = look(tenant, device, line, now, leave_out, thorough).await?;
+        let OpenTurns { turns, next_due } = tenant.open_turns(device, now, limit).await?;
+        let whole = turns.len() < limit;
+        let mut found = look(tenant, device, turns, now, leave_out, thorough).await?;
+        found.next_due = found.next_due.into_iter().chain(next_due).min();
         if thorough {
             found.ready.extend(unanswered(tenant, device, leave_out).await?);
         }

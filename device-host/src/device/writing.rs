@@ -7,7 +7,7 @@ use hantar_domain::ids::MessageId;
 use hantar_domain::message::{Fact, OpenMessage, State};
 use hantar_usecases::ports::{Applied, PortError, Refusal};
 
-use super::driver::Desk;
+use super::desk::Desk;
 use super::machine::Input;
 use crate::whatsapp::client::Line;
 
@@ -15,11 +15,18 @@ use crate::whatsapp::client::Line;
 const NOT_ON_WHATSAPP: &str = "not_on_whatsapp";
 
 /// Takes `message` to the wire by `line`; answers what became of it.
+#[tracing::instrument(
+    name = "send",
+    level = "debug",
+    skip_all,
+    fields(account.id = %desk.account, device.id = %desk.device, message.id = %message.turn.message)
+)]
 pub(super) async fn write(desk: &Desk, line: &Line, message: &OpenMessage) -> Input {
     let id = message.turn.message;
     match try_to_write(desk, line, message).await {
         Ok(input) => input,
         Err(error) => {
+            desk.shared.metrics.store_failed("dispatch");
             tracing::debug!(message.id = %id, %error, "a message could not be taken to the wire now");
             Input::NotWritten(id)
         }
@@ -52,8 +59,13 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
             return Ok(Input::Gone(id));
         }
     }
+    #[cfg(feature = "simulator")]
+    crate::brink::message_ahead();
     match line.send_text(&message.phone, &message.body, &message.stanza).await {
-        Ok(()) => Ok(Input::Written(id)),
+        Ok(()) => {
+            desk.shared.metrics.sent(desk.clock.now().since(message.turn.accepted_at));
+            Ok(Input::Written(id))
+        }
         Err(error) => {
             tracing::debug!(message.id = %id, %error, "a message stays dispatched: it could not be written");
             Ok(Input::NotWritten(id))

@@ -1,151 +1,128 @@
-//! What the environment says. All of it is checked before anything is opened.
+//! What the environment says. All of it is checked before anything is opened. An empty variable counts as absent.
 //!
 //! | Variable | Meaning | When absent |
 //! |---|---|---|
-//! | `HANTAR_AWS_REGION` | region of tables and queues | must be given |
-//! | `HANTAR_AWS_ACCESS_KEY_ID`, `HANTAR_AWS_SECRET_ACCESS_KEY` | who asks | must be given |
+//! | `HANTAR_AWS_REGION` | region of tables and queues | `AWS_REGION` |
+//! | `HANTAR_AWS_ACCESS_KEY_ID`, `HANTAR_AWS_SECRET_ACCESS_KEY` | who asks | the task's role, by `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `…_FULL_URI` |
 //! | `HANTAR_AWS_SESSION_TOKEN` | comes with temporary credentials | none |
 //! | `HANTAR_AWS_ENDPOINT_URL` | an address that stands in for AWS | the region's own |
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | `hantar`, `hantar-engine` |
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | `hantar` |
-//! | `HANTAR_KEY_FILE` | the file under whose key the accounts' keys are wrapped | must be given |
+//! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | one of them must be given |
 //! | `HANTAR_SHARDS` | shards, if none are stored yet | 64 |
+//! | `HANTAR_LISTEN` | where health and metrics are served | `0.0.0.0:9090` |
 //! | `HANTAR_CONNECTS_PER_SECOND` | connections begun in a second | 20 |
 //! | `HANTAR_DEVICE_NAME` | what phones show | `Hantar` |
 //! | `HANTAR_WHATSAPP_URL` | a server that speaks WhatsApp's protocol | WhatsApp |
-//! | `HANTAR_WHATSAPP_VERSION` | the client version told to it | the pinned one |
+//! | `HANTAR_WHATSAPP_VERSION` | the client version told to it | the one that it tells itself, else the pinned one |
 //! | `HANTAR_WHATSAPP_CA` | PEM file with a further root certificate | none |
-//! | `HANTAR_LOG` | what is logged | `info` |
+//! | `HANTAR_OTLP_URL` | a collector that takes traces over HTTP | no traces |
+//! | `HANTAR_LOG` | what is logged | `info`, and warnings of the WhatsApp library |
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::net::SocketAddr;
 
-use hantar_device_host::{HostConfig, WhatsAppServer};
-use hantar_platform::aws::{AwsEndpoint, static_credentials};
+use hantar_platform::aws::AwsEndpoint;
+use hantar_platform::cloud::{ConfigError, KeySource, Variables};
 use hantar_store::TableNames;
 
-/// A variable is missing or wrong.
-#[derive(Debug, thiserror::Error)]
-#[error("{name}: expected {expected}")]
-pub(crate) struct ConfigError {
-    name: &'static str,
-    expected: &'static str,
-}
+use super::credentials::Credentials;
+use crate::{HostConfig, WhatsAppServer};
+
+/// Where health and metrics are served unless somebody says otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 9090);
+/// What the container agent sets for a task with a role.
+const CONTAINER: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
 
 /// How this host runs.
 #[derive(Debug)]
-pub(crate) struct Config {
-    pub(crate) aws: AwsEndpoint,
-    pub(crate) tables: TableNames,
-    pub(crate) queue_prefix: String,
-    pub(crate) key_file: PathBuf,
-    pub(crate) host: HostConfig,
+pub(super) struct Config {
+    pub(super) endpoint_url: Option<String>,
+    pub(super) region: String,
+    pub(super) credentials: Credentials,
+    pub(super) tables: TableNames,
+    pub(super) queue_prefix: String,
+    pub(super) keys: KeySource,
+    pub(super) listen: SocketAddr,
+    pub(super) otlp_url: Option<String>,
+    pub(super) log: Option<String>,
+    pub(super) host: HostConfig,
 }
 
 impl Config {
-    /// Reads the variables by `get`. An empty one counts as absent.
-    pub(crate) fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name| get(name).filter(|value| !value.is_empty());
-        let needed = |name, expected| get(name).ok_or(ConfigError { name, expected });
-        let or = |name, otherwise: &str| get(name).unwrap_or_else(|| otherwise.to_owned());
-        let id = needed("HANTAR_AWS_ACCESS_KEY_ID", "an access key id")?;
-        let secret = needed("HANTAR_AWS_SECRET_ACCESS_KEY", "a secret access key")?;
-        let token = get("HANTAR_AWS_SESSION_TOKEN");
-        let aws = AwsEndpoint {
-            endpoint_url: get("HANTAR_AWS_ENDPOINT_URL")
-                .map(|url| {
-                    shaped(
-                        "HANTAR_AWS_ENDPOINT_URL",
-                        url,
-                        &["http://", "https://"],
-                        "a URL that begins with http:// or https://",
-                    )
-                })
-                .transpose()?,
-            region: needed("HANTAR_AWS_REGION", "a region such as eu-west-1")?,
-            credentials: Some(static_credentials(&id, &secret, token.as_deref())),
-        };
-        let key_file = PathBuf::from(needed("HANTAR_KEY_FILE", "the path of the key file")?);
-        // A new key would open nothing that is stored.
-        if !key_file.is_file() {
-            return Err(ConfigError {
-                name: "HANTAR_KEY_FILE",
-                expected: "a key file that is there: the one that the accounts' keys were wrapped with",
-            });
-        }
+    /// Reads the variables by `get`.
+    pub(super) fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let from = Variables(get);
+        let or = |name, otherwise: &str| from.get(name).unwrap_or_else(|| otherwise.to_owned());
         let otherwise = HostConfig::default();
         let host = HostConfig {
-            shards: number(get("HANTAR_SHARDS"), "HANTAR_SHARDS", "a number from 1 to 65535", otherwise.shards)?,
-            connects_per_second: number(
-                get("HANTAR_CONNECTS_PER_SECOND"),
-                "HANTAR_CONNECTS_PER_SECOND",
-                "a number, 1 or more",
-                otherwise.connects_per_second,
-            )?,
+            shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?.unwrap_or(otherwise.shards),
+            connects_per_second: from
+                .positive("HANTAR_CONNECTS_PER_SECOND", "a number, 1 or more")?
+                .unwrap_or(otherwise.connects_per_second),
             device_name: or("HANTAR_DEVICE_NAME", &otherwise.device_name),
-            server: server(get)?,
+            server: server(&from)?,
             ..otherwise
         };
+        let region = from.get("HANTAR_AWS_REGION").or_else(|| from.get("AWS_REGION"));
         Ok(Self {
-            aws,
+            endpoint_url: address(&from, "HANTAR_AWS_ENDPOINT_URL")?,
+            region: region.ok_or_else(|| ConfigError::new("HANTAR_AWS_REGION", "a region such as eu-west-1"))?,
+            credentials: credentials(&from)?,
             tables: TableNames {
                 business: or("HANTAR_BUSINESS_TABLE", "hantar"),
                 engine: or("HANTAR_ENGINE_TABLE", "hantar-engine"),
             },
             queue_prefix: or("HANTAR_QUEUE_PREFIX", "hantar"),
-            key_file,
+            keys: KeySource::parse(&from)?,
+            listen: from.parsed("HANTAR_LISTEN", "an address such as 0.0.0.0:9090")?.unwrap_or(LISTEN),
+            otlp_url: address(&from, "HANTAR_OTLP_URL")?,
+            log: from.get("HANTAR_LOG"),
             host,
         })
     }
-}
 
-fn server(get: impl Fn(&'static str) -> Option<String>) -> Result<WhatsAppServer, ConfigError> {
-    let otherwise = WhatsAppServer::default();
-    let url = match get("HANTAR_WHATSAPP_URL") {
-        Some(url) => {
-            shaped("HANTAR_WHATSAPP_URL", url, &["ws://", "wss://"], "a URL that begins with ws:// or wss://")?
+    /// Where AWS is, and who asks.
+    pub(super) fn endpoint(&self) -> AwsEndpoint {
+        AwsEndpoint {
+            endpoint_url: self.endpoint_url.clone(),
+            region: self.region.clone(),
+            credentials: Some(self.credentials.provider()),
         }
-        None => otherwise.url,
-    };
-    let version = match get("HANTAR_WHATSAPP_VERSION") {
-        Some(text) => Some(version(&text).ok_or(ConfigError {
-            name: "HANTAR_WHATSAPP_VERSION",
-            expected: "three numbers such as 2.3000.1042742319",
-        })?),
-        None => None,
-    };
-    let extra_root_pem = match get("HANTAR_WHATSAPP_CA") {
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|_| ConfigError { name: "HANTAR_WHATSAPP_CA", expected: "a PEM file that can be read" })?,
-        ),
-        None => None,
-    };
-    Ok(WhatsAppServer { url, version, extra_root_pem })
-}
-
-fn shaped(
-    name: &'static str,
-    value: String,
-    beginnings: &[&str],
-    expected: &'static str,
-) -> Result<String, ConfigError> {
-    if beginnings.iter().any(|beginning| value.starts_with(beginning)) {
-        Ok(value)
-    } else {
-        Err(ConfigError { name, expected })
     }
 }
 
-/// A number, not zero.
-fn number<N: FromStr + PartialOrd + From<u8>>(
-    value: Option<String>,
+fn address<G: Fn(&'static str) -> Option<String>>(
+    from: &Variables<G>,
     name: &'static str,
-    expected: &'static str,
-    otherwise: N,
-) -> Result<N, ConfigError> {
-    let Some(text) = value else { return Ok(otherwise) };
-    text.parse().ok().filter(|number| *number >= N::from(1)).ok_or(ConfigError { name, expected })
+) -> Result<Option<String>, ConfigError> {
+    Ok(from.web_address(name)?.map(|url| url.as_str().trim_end_matches('/').to_owned()))
+}
+
+fn credentials<G: Fn(&'static str) -> Option<String>>(from: &Variables<G>) -> Result<Credentials, ConfigError> {
+    let id = from.get("HANTAR_AWS_ACCESS_KEY_ID");
+    if id.is_none() && CONTAINER.iter().any(|name| from.get(name).is_some()) {
+        return Ok(Credentials::Container);
+    }
+    let id = id.ok_or_else(|| ConfigError::new("HANTAR_AWS_ACCESS_KEY_ID", "an access key id, or a task's role"))?;
+    let secret = from.needed("HANTAR_AWS_SECRET_ACCESS_KEY", "a secret access key")?;
+    Ok(Credentials::Fixed { id, secret, token: from.get("HANTAR_AWS_SESSION_TOKEN") })
+}
+
+fn server<G: Fn(&'static str) -> Option<String>>(from: &Variables<G>) -> Result<WhatsAppServer, ConfigError> {
+    let otherwise = WhatsAppServer::default();
+    let url = match from.get("HANTAR_WHATSAPP_URL") {
+        Some(url) if ["ws://", "wss://"].iter().any(|beginning| url.starts_with(beginning)) => url,
+        Some(_) => return Err(ConfigError::new("HANTAR_WHATSAPP_URL", "a URL that begins with ws:// or wss://")),
+        None => otherwise.url,
+    };
+    let version = from.get("HANTAR_WHATSAPP_VERSION").map(|text| {
+        let wrong = || ConfigError::new("HANTAR_WHATSAPP_VERSION", "three numbers such as 2.3000.1042742319");
+        version(&text).ok_or_else(wrong)
+    });
+    let extra_root_pem = from.get("HANTAR_WHATSAPP_CA").map(|path| {
+        std::fs::read(path).map_err(|_| ConfigError::new("HANTAR_WHATSAPP_CA", "a PEM file that can be read"))
+    });
+    Ok(WhatsAppServer { url, version: version.transpose()?, extra_root_pem: extra_root_pem.transpose()? })
 }
 
 fn version(text: &str) -> Option<(u32, u32, u32)> {
@@ -162,16 +139,16 @@ mod tests {
 
     /// What a host needs at least, with `changed` in front.
     fn parsed(changed: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/program/config.rs");
         let least = [
             ("HANTAR_AWS_REGION", "eu-west-1"),
             ("HANTAR_AWS_ACCESS_KEY_ID", "id"),
             ("HANTAR_AWS_SECRET_ACCESS_KEY", "secret"),
-            ("HANTAR_KEY_FILE", file!()),
+            ("HANTAR_KEY_FILE", file),
         ];
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config.rs");
         Config::parse(|name| {
             let found = changed.iter().chain(&least).find(|(known, _)| *known == name);
-            found.map(|(_, value)| if *value == file!() { file.to_owned() } else { (*value).to_owned() })
+            found.map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -180,7 +157,8 @@ mod tests {
         let config = parsed(&[]).unwrap();
         assert_eq!((config.tables.business.as_str(), config.tables.engine.as_str()), ("hantar", "hantar-engine"));
         assert_eq!((config.host.shards, config.host.server.url.as_str()), (64, "wss://web.whatsapp.com/ws/chat"));
-        assert_eq!(config.aws.endpoint_url, None);
+        assert_eq!((config.endpoint_url, config.otlp_url, config.host.server.version), (None, None, None));
+        assert_eq!(config.listen.to_string(), "0.0.0.0:9090");
     }
 
     #[test]
@@ -190,11 +168,12 @@ mod tests {
             ("HANTAR_AWS_ACCESS_KEY_ID", ""),
             ("HANTAR_AWS_SECRET_ACCESS_KEY", ""),
             ("HANTAR_AWS_ENDPOINT_URL", "localhost:4566"),
-            ("HANTAR_KEY_FILE", ""),
             ("HANTAR_KEY_FILE", "/nowhere"),
             ("HANTAR_SHARDS", "0"),
             ("HANTAR_SHARDS", "70000"),
             ("HANTAR_CONNECTS_PER_SECOND", "many"),
+            ("HANTAR_LISTEN", "9090"),
+            ("HANTAR_OTLP_URL", "localhost:4318"),
             ("HANTAR_WHATSAPP_URL", "https://example.com"),
             ("HANTAR_WHATSAPP_VERSION", "2.3000"),
             ("HANTAR_WHATSAPP_CA", "/nowhere"),
@@ -202,6 +181,25 @@ mod tests {
             let error = parsed(&[(name, value)]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{name}: expected ")), "{error}");
         }
+        let error = parsed(&[("HANTAR_KEY_FILE", "")]).unwrap_err();
+        assert!(error.to_string().contains("HANTAR_KEY_FILE"), "either of them: {error}");
+    }
+
+    #[test]
+    fn a_task_with_a_role_needs_no_keys_and_fixed_ones_go_before_it() {
+        let role = [
+            ("HANTAR_AWS_ACCESS_KEY_ID", ""),
+            ("HANTAR_AWS_REGION", ""),
+            ("AWS_REGION", "eu-west-2"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1"),
+            ("HANTAR_KMS_KEY", "alias/hantar"),
+            ("HANTAR_KEY_FILE", ""),
+        ];
+        let config = parsed(&role).unwrap();
+        assert_eq!((config.credentials, config.region.as_str()), (Credentials::Container, "eu-west-2"));
+        assert_eq!(config.keys, KeySource::Kms("alias/hantar".into()));
+        let fixed = parsed(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/x")]).unwrap().credentials;
+        assert_eq!(fixed, Credentials::Fixed { id: "id".into(), secret: "secret".into(), token: None });
     }
 
     #[test]

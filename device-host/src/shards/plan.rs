@@ -1,7 +1,7 @@
 //! Which shards a host takes and gives back: pure, from what it sees to what it does.
 //!
 //! All hosts decide by themselves, so the rules must not make two of them swap shards for ever: only a host that holds
-//! two more than the poorest gives back, and only one of the poorest takes.
+//! two more than the poorest gives back, no more than it has above its share, and only the poorest take.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,43 +46,43 @@ pub(super) fn plan(view: &View<'_>) -> Plan {
         host == view.me
             || view.heartbeats.iter().any(|beat| beat.host == *host && !beat.ended && !view.over.contains(host))
     };
-    let mut holdings: BTreeMap<&HostId, usize> =
-        view.heartbeats.iter().map(|beat| &beat.host).filter(|host| alive(host)).map(|host| (host, 0)).collect();
-    holdings.insert(view.me, 0);
-    for owner in view.leases.iter().filter_map(|lease| lease.owner.as_ref()).filter(|owner| *owner != view.me) {
-        holdings.entry(owner).and_modify(|count| *count += 1);
-    }
-    let others = holdings.iter().filter(|(host, _)| **host != view.me);
-    let poorest = others.map(|(_, count)| *count).min();
+    let mut holdings = holdings(view, alive);
+    let fair = fair_share(view.shards, holdings.len());
+    let poorest = holdings.iter().filter(|(host, _)| **host != view.me).map(|(_, count)| *count).min();
     let mine = view.mine.len();
     let mut plan = Plan::default();
-    if let Some(poorest) = poorest
-        && mine > poorest + 1
-    {
-        plan.give_back = view.mine.iter().rev().take((mine - poorest) / 2).copied().collect();
+    if poorest.is_some_and(|poorest| mine > poorest + 1) {
+        let spare = mine.saturating_sub(fair).max(1);
+        plan.give_back = view.mine.iter().rev().take(spare).copied().collect();
         return plan;
     }
-    let fair = fair_share(view.shards, holdings.len());
-    for (taken, taking) in free(view, alive).into_iter().enumerate() {
-        let mine = mine + taken;
-        if mine >= fair || poorest.is_some_and(|poorest| mine > poorest) {
-            break;
+    // One after the other to whoever has least by then: all who see the same agree, and nobody takes another's.
+    for taking in free(view, alive) {
+        let poorest = holdings.iter_mut().min_by_key(|(host, count)| (**count, *host));
+        let Some((host, count)) = poorest else { break };
+        *count += 1;
+        if **host == *view.me {
+            plan.take.push(taking);
         }
-        plan.take.push(taking);
     }
     plan
 }
 
-/// Shards that nobody alive owns, each host beginning at another one so that they do not all want the same.
+/// What each host has that takes part. One that leaves does not: what it still has is soon free.
+fn holdings<'a>(view: &View<'a>, alive: impl Fn(&HostId) -> bool) -> BTreeMap<&'a HostId, usize> {
+    let staying = view.heartbeats.iter().filter(|beat| !beat.leaving).map(|beat| &beat.host);
+    let mut holdings: BTreeMap<_, usize> = staying.filter(|host| alive(host)).map(|host| (host, 0)).collect();
+    for owner in view.leases.iter().filter_map(|lease| lease.owner.as_ref()) {
+        holdings.entry(owner).and_modify(|count| *count += 1);
+    }
+    holdings.insert(view.me, view.mine.len());
+    holdings
+}
+
+/// Shards that nobody alive owns.
 fn free(view: &View<'_>, alive: impl Fn(&HostId) -> bool) -> Vec<Taking> {
-    let start = view.me.0.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
-    let shards = (0..view.shards).map(|index| Shard(start.wrapping_add(index) % view.shards.max(1)));
-    let mut wrapped: Vec<Shard> = shards.collect();
-    // The sum above may wrap round; each shard once, all the same.
-    wrapped.sort_by_key(|shard| (shard.0 + view.shards - start % view.shards.max(1)) % view.shards.max(1));
-    wrapped.dedup();
-    wrapped
-        .into_iter()
+    let shards = (0..view.shards).map(Shard);
+    shards
         .filter(|shard| !view.mine.contains(shard) && !view.leaving.contains(shard))
         .filter_map(|shard| {
             let seen = view.leases.iter().find(|lease| lease.shard == shard).cloned();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn beat(name: &str, ended: bool) -> Heartbeat {
-        Heartbeat { host: host(name), counter: 3, ended }
+        Heartbeat { host: host(name), counter: 3, leaving: false, ended }
     }
 
     fn lease(shard: u16, owner: Option<&str>) -> ShardLease {
@@ -182,5 +182,149 @@ mod tests {
             over: &BTreeSet::new(),
         };
         assert_eq!(plan(&view).take.iter().map(|taking| taking.shard).collect::<Vec<_>>(), [Shard(3)]);
+    }
+
+    #[test]
+    fn what_a_leaving_host_gives_back_is_taken_although_it_would_be_the_poorest() {
+        let leaving = Heartbeat { leaving: true, ..beat("z", false) };
+        let beats = [beat("me", false), beat("other", false), leaving];
+        let leases = [lease(0, Some("me")), lease(1, Some("other")), lease(2, None), lease(3, Some("z"))];
+        let taken: Vec<_> = planned(&[0], &beats, &leases, &[]).take.iter().map(|taking| taking.shard.0).collect();
+        assert_eq!(taken, [2]);
+    }
+
+    /// Hosts that look in turns, each at what is stored, and do what their plans say.
+    struct Fleet {
+        shards: u16,
+        /// By name: those that leave are marked.
+        hosts: BTreeMap<HostId, bool>,
+        owners: BTreeMap<Shard, Option<HostId>>,
+        moves: usize,
+    }
+
+    impl Fleet {
+        fn new(shards: u16) -> Self {
+            let owners = (0..shards).map(|shard| (Shard(shard), None)).collect();
+            Self { shards, hosts: BTreeMap::new(), owners, moves: 0 }
+        }
+
+        fn of(&self, host: &HostId) -> BTreeSet<Shard> {
+            let theirs = self.owners.iter().filter(|(_, owner)| owner.as_ref() == Some(host));
+            theirs.map(|(shard, _)| *shard).collect()
+        }
+
+        /// One round of looks, in this order; answers whether anything moved.
+        fn round(&mut self, order: &[HostId]) -> bool {
+            let mut moved = false;
+            for me in order {
+                let beats: Vec<_> = self
+                    .hosts
+                    .iter()
+                    .map(|(host, leaving)| Heartbeat { leaving: *leaving, ..beat(&host.0, false) })
+                    .collect();
+                let leases: Vec<_> = self
+                    .owners
+                    .iter()
+                    .map(|(shard, owner)| ShardLease { shard: *shard, owner: owner.clone(), epoch: Epoch(1) })
+                    .collect();
+                let plan = plan(&View {
+                    me,
+                    mine: &self.of(me),
+                    leaving: &BTreeSet::new(),
+                    shards: self.shards,
+                    heartbeats: &beats,
+                    leases: &leases,
+                    over: &BTreeSet::new(),
+                });
+                for shard in plan.give_back {
+                    self.owners.insert(shard, None);
+                    moved = true;
+                }
+                for taking in plan.take {
+                    self.owners.insert(taking.shard, Some(me.clone()));
+                    self.moves += 1;
+                    moved = true;
+                }
+            }
+            moved
+        }
+
+        /// Rounds until nothing moves; answers how many shards changed hands meanwhile.
+        fn settle(&mut self, dice: &mut impl FnMut(usize) -> usize) -> usize {
+            let before = self.moves;
+            for _ in 0..20 {
+                let staying = self.hosts.iter().filter(|(_, leaving)| !**leaving).map(|(host, _)| host.clone());
+                let mut order: Vec<HostId> = staying.collect();
+                for index in (1..order.len()).rev() {
+                    order.swap(index, dice(index + 1));
+                }
+                if !self.round(&order) {
+                    return self.moves - before;
+                }
+            }
+            panic!("it does not come to rest: {:?}", self.owners);
+        }
+
+        fn is_even(&self) -> bool {
+            let staying = self.hosts.iter().filter(|(_, leaving)| !**leaving);
+            let counts: Vec<_> = staying.map(|(host, _)| self.of(host).len()).collect();
+            counts.iter().max().zip(counts.iter().min()).is_none_or(|(most, least)| most - least <= 1)
+                && counts.iter().sum::<usize>() == usize::from(self.shards)
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn however_hosts_come_and_go_shards_are_even_and_few_of_them_move(
+            shards in 1_u16..80,
+            changes in proptest::collection::vec((0_u8..3, 0_usize..100), 1..12),
+            seed in 0_u64..u64::MAX,
+        ) {
+            let mut state = seed | 1;
+            let mut dice = |below: usize| {
+                // Xorshift.
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                usize::try_from(state % below as u64).unwrap()
+            };
+            let mut fleet = Fleet::new(shards);
+            fleet.hosts.insert(host("h0"), false);
+            assert_eq!(fleet.settle(&mut dice), usize::from(shards));
+            for (number, (change, which)) in changes.into_iter().enumerate() {
+                let names: Vec<_> = fleet.hosts.keys().cloned().collect();
+                let name = names[which % names.len()].clone();
+                let orphans = match change {
+                    0 => {
+                        fleet.hosts.insert(host(&format!("h{}", number + 1)), false);
+                        0
+                    }
+                    // It leaves, shard by shard, while the others look.
+                    1 if names.len() > 1 => {
+                        fleet.hosts.insert(name.clone(), true);
+                        let theirs = fleet.of(&name);
+                        for shard in &theirs {
+                            fleet.owners.insert(*shard, None);
+                            fleet.settle(&mut dice);
+                            assert!(fleet.owners[shard].is_some(), "taken at the next look");
+                        }
+                        fleet.hosts.remove(&name);
+                        0
+                    }
+                    // It dies, and its end was seen.
+                    _ if names.len() > 1 => {
+                        fleet.hosts.remove(&name);
+                        let theirs = fleet.of(&name);
+                        theirs.iter().for_each(|shard| drop(fleet.owners.insert(*shard, None)));
+                        theirs.len()
+                    }
+                    _ => 0,
+                };
+                let moved = fleet.settle(&mut dice);
+                let share = usize::from(shards).div_ceil(fleet.hosts.len());
+                assert!(fleet.is_even(), "{:?}", fleet.owners);
+                assert!(moved <= orphans + share + fleet.hosts.len(), "{moved} moved for {orphans} and a share of {share}");
+            }
+        }
     }
 }

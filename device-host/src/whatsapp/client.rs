@@ -20,10 +20,13 @@ use whatsapp_rust::types::durability_hook::InboundMessage;
 use whatsapp_rust::{CacheConfig, Client, InboundDurabilityHook, Jid, MsgSecretPolicy, RawNodeLease, SendOptions};
 
 use super::content;
+use super::ending::Progress;
 use super::events::{Listener, News, Notice};
 use super::http::NoMedia;
+use super::runtime::InOrder;
 use super::store::Store;
 use super::transport::{Guard, Server, Sockets};
+use super::version::Version;
 
 /// The library waits up to 5 s for stanzas under way and 5 s for batches; then the socket is just dropped.
 const CLOSE_LIMIT: Duration = Duration::from_secs(8);
@@ -34,8 +37,6 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Identity {
     /// What the phone's list of linked devices shows.
     pub(crate) name: String,
-    /// The version of the web client.
-    pub(crate) version: (u32, u32, u32),
     /// How many one-time pre-keys to make; the library's own number when absent.
     pub(crate) pre_keys: Option<usize>,
 }
@@ -71,18 +72,21 @@ impl Connection {
         server: Server,
         guard: Guard,
         identity: &Identity,
+        version: Version,
         pairing: bool,
         news: News,
     ) -> Result<Self, BeginError> {
         let store = Arc::new(store);
         let (cut, cut_seen) = watch::channel(false);
-        let listener = Listener::new(Arc::clone(&store), news.clone());
+        let (mends, progress) = (Arc::default(), Progress::default());
+        let listener = Listener::new(Arc::clone(&store), news.clone(), Arc::clone(&mends));
         let device = DevicePropsOverride::new().with_os(&identity.name).with_platform_type(PlatformType::DESKTOP);
         let mut builder = Bot::builder()
             .with_backend_arc(Arc::clone(&store) as _)
-            .with_transport_factory(Sockets::new(server, guard, cut_seen))
+            .with_transport_factory(Sockets::new(server, guard, cut_seen, progress.clone()))
             .with_http_client(NoMedia)
-            .with_version(identity.version)
+            .with_runtime(InOrder::new())
+            .with_version(version)
             .with_device_props(device)
             .with_cache_config(caches())
             .with_inbound_durability_hook(Stored)
@@ -94,16 +98,19 @@ impl Connection {
         let bot = builder.build().await.map_err(|error| BeginError::Build(error.to_string()))?;
         let client = bot.client();
         match client.pn() {
-            Some(phone) => store.inbox().set_own(phone, client.lid()),
+            Some(phone) => store.set_own(phone, client.lid()),
             None if !pairing => return Err(BeginError::KeysMissing),
             None => {}
         }
         // What came in is stored before it is acknowledged, whether or not the business is looking: two ticks are true.
         client.set_force_active_delivery_receipts(true);
-        // Pairing ends with a restart of the stream that the library handles itself.
-        client.enable_auto_reconnect.store(pairing, Ordering::Relaxed);
+        client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+        if pairing {
+            // New: nobody has set it.
+            let _ = mends.set(Arc::clone(&client.enable_auto_reconnect));
+        }
         let raw_nodes = client.acquire_raw_node_forwarding();
-        let running = tokio::spawn(run(bot.spawn(), news)).abort_handle();
+        let running = tokio::spawn(run(bot.spawn(), news, progress)).abort_handle();
         Ok(Self { client, running, _cut: cut, _raw_nodes: raw_nodes })
     }
 
@@ -133,9 +140,9 @@ impl Drop for Connection {
 }
 
 /// Lets the client run; dropping this aborts it.
-async fn run(bot: BotHandle, news: News) {
+async fn run(bot: BotHandle, news: News, progress: Progress) {
     bot.await;
-    news.tell(Notice::Ended);
+    news.tell(Notice::Ended(progress.ending()));
 }
 
 /// An open connection, as the sender sees it.

@@ -4,8 +4,8 @@
 //! channel is full. Our channels have no bound of their own, but what goes through them does: notices are a handful per
 //! connection, and answers and receipts come only for what was sent, 16 messages at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hantar_domain::ids::StanzaId;
@@ -16,6 +16,7 @@ use wacore::types::events::{ConnectFailureReason, Event, EventHandler, EventInte
 use wacore::types::presence::ReceiptType;
 use whatsapp_rust::Jid;
 
+use super::ending::Ending;
 use super::store::Store;
 
 /// News of the connection.
@@ -24,7 +25,7 @@ pub(crate) enum Notice {
     /// The log-in was answered, and what waited offline is in.
     Connected,
     /// This connection is over.
-    Ended,
+    Ended(Ending),
     /// Another connection took this one's place.
     Replaced,
     /// The link is gone.
@@ -116,11 +117,14 @@ impl News {
 pub(super) struct Listener {
     store: Arc<Store>,
     news: News,
+    /// Set at the first QR code: from there on the library mends the connection itself, since pairing ends with a restart
+    /// of the stream. Before, a connection that fails is for the machine to make again, more and more slowly.
+    mends: Arc<OnceLock<Arc<AtomicBool>>>,
 }
 
 impl Listener {
-    pub(super) fn new(store: Arc<Store>, news: News) -> Self {
-        Self { store, news }
+    pub(super) fn new(store: Arc<Store>, news: News, mends: Arc<OnceLock<Arc<AtomicBool>>>) -> Self {
+        Self { store, news, mends }
     }
 }
 
@@ -130,7 +134,7 @@ impl EventHandler for Listener {
             Event::RawNode(node) => {
                 self.news.frames.store(true, Ordering::Relaxed);
                 match node.tag() {
-                    "message" => self.store.inbox().note(node.get()),
+                    "message" => self.store.arrives(node.get()),
                     // The log-in was answered, and what waited for this device is delivered. The library's own
                     // `Connected` may come much later: it waits for the phone's name, ten seconds and more where the
                     // phone sends none, and sending needs none of that.
@@ -149,10 +153,16 @@ impl EventHandler for Listener {
                 }
             }
             Event::PairSuccess(paired) => {
-                self.store.inbox().set_own(paired.id.clone(), Some(paired.lid.clone()));
+                self.store.set_own(paired.id.clone(), Some(paired.lid.clone()));
                 self.paired(&paired.id, &paired.lid);
             }
             event => {
+                if let (Event::PairingQrCode(_), Some(mends)) = (event, self.mends.get()) {
+                    mends.store(true, Ordering::Relaxed);
+                }
+                if let Event::UndecryptableMessage(message) = event {
+                    self.store.undecryptable(&message.info);
+                }
                 if let Some(notice) = notice(event) {
                     self.news.tell(notice);
                 }
@@ -173,6 +183,7 @@ impl EventHandler for Listener {
             EventKind::PairingQrCode,
             EventKind::PairingQrCodesExhausted,
             EventKind::PairSuccess,
+            EventKind::UndecryptableMessage,
         ])
     }
 }

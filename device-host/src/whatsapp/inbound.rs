@@ -73,24 +73,33 @@ impl Inbox {
         Self { tenant, numbers, clock, account, device, seen: Mutex::default() }
     }
 
-    /// The device's own addresses, without which nobody can tell its own messages from others'.
-    pub(crate) fn set_own(&self, phone: Jid, lid: Option<Jid>) {
+    /// Notes the device's own addresses.
+    pub(super) fn set_own(&self, phone: Jid, lid: Option<Jid>) {
         self.seen().own = Some(Own { phone, lid });
     }
 
-    /// Notes who a message is from. Called for each stanza, before its content is decrypted.
-    pub(crate) fn note(&self, stanza: &NodeRef<'_>) {
-        let Some(own) = self.seen().own.clone() else { return };
+    /// Notes who a message is from.
+    pub(super) fn note(&self, stanza: &NodeRef<'_>) -> Option<MessageInfo> {
+        let own = self.seen().own.clone()?;
         // What cannot be parsed is not handed to the store either.
-        let Ok(info) = parse_message_info(stanza, &own.phone, own.lid.as_ref()) else { return };
+        let info = parse_message_info(stanza, &own.phone, own.lid.as_ref()).ok()?;
         let mut seen = self.seen();
         if seen.notes.len() >= MAX_NOTES {
             seen.notes.pop_front();
         }
         seen.notes.push_back(Note::of(&info));
+        Some(info)
+    }
+
+    /// Whether such a message is stored, if it holds what a person wrote: one-to-one messages of others. Groups, status
+    /// posts and channels are not read yet.
+    pub(super) fn is_kept(info: &MessageInfo) -> bool {
+        let chat = &info.source.chat;
+        !info.source.is_from_me && (chat.is_lid() || chat.is_pn())
     }
 
     /// Stores messages, 25 to a transaction, with several tries. When it answers, all are durable.
+    #[tracing::instrument(name = "receive", level = "debug", skip_all, fields(device.id = %self.device, count = rows.len()))]
     pub(super) async fn receive(&self, rows: &[PendingInboundRow<'_>], fence: &Fence) -> Result<(), PortError> {
         let incoming: Vec<Incoming> = rows.iter().filter_map(|row| self.incoming(row)).collect();
         for batch in incoming.chunks(BATCH) {
@@ -131,7 +140,7 @@ impl Inbox {
         }
     }
 
-    /// One-to-one messages that a person wrote to us. Groups, status posts and channels are not read yet.
+    /// See [`Inbox::is_kept`].
     fn incoming(&self, row: &PendingInboundRow<'_>) -> Option<Incoming> {
         let note = self.take_note(row.chat, row.sender, row.id).unwrap_or_else(|| self.bare_note(row));
         let person = row.chat.ends_with("@s.whatsapp.net") || row.chat.ends_with("@lid");

@@ -15,6 +15,7 @@
 //! Values are sealed for `device/key`, so that a value moved to another place does not open.
 
 mod app_state;
+mod arrivals;
 mod device;
 mod keys;
 mod prekeys;
@@ -22,12 +23,22 @@ mod protocol;
 mod secrets;
 mod signal;
 #[cfg(test)]
+#[path = "../../tests/host/tables.rs"]
+#[expect(dead_code, reason = "shared with the tests of the whole host")]
+pub(crate) mod test_tables;
+#[cfg(test)]
 mod tests;
 mod tokens;
 
+use std::sync::Arc;
+
+use hantar_usecases::ports::Clock;
 use tokio::sync::Mutex;
 use wacore::store::error::StoreError;
+use wacore::types::message::MessageInfo;
+use wacore_binary::{Jid, NodeRef};
 
+use arrivals::Arrivals;
 pub(crate) use keys::{DeviceKeys, Fence};
 
 use super::inbound::Inbox;
@@ -46,14 +57,12 @@ pub(crate) struct Store {
     tokens: tokens::Known,
     /// What the library stored to see whether we can: see [`protocol`].
     probe: std::sync::Mutex<Option<(String, Vec<u8>)>>,
-    /// Held shared while a received message is being stored, and alone while sessions are: the ratchet's step past a
-    /// message is never durable before the message is.
-    receiving: tokio::sync::RwLock<()>,
+    arrivals: Arrivals,
 }
 
 impl Store {
     /// Storage under `keys`, with received messages going to `inbox` and sent ones read back from `outbox`.
-    pub(crate) fn new(keys: DeviceKeys, inbox: Inbox, outbox: Outbox) -> Self {
+    pub(crate) fn new(keys: DeviceKeys, inbox: Inbox, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
         Self {
             keys,
             inbox,
@@ -61,12 +70,27 @@ impl Store {
             packing: Mutex::default(),
             tokens: tokens::Known::default(),
             probe: std::sync::Mutex::default(),
-            receiving: tokio::sync::RwLock::default(),
+            arrivals: Arrivals::new(clock),
         }
     }
 
-    /// The notes about messages that are on their way in.
-    pub(crate) fn inbox(&self) -> &Inbox {
-        &self.inbox
+    /// The device's own addresses, without which nobody can tell its own messages from others'.
+    pub(crate) fn set_own(&self, phone: Jid, lid: Option<Jid>) {
+        self.inbox.set_own(phone, lid);
+    }
+
+    /// A message's stanza came. Called for each, in order, before its content is decrypted.
+    pub(crate) fn arrives(&self, stanza: &NodeRef<'_>) {
+        if let Some(info) = self.inbox.note(stanza)
+            && Inbox::is_kept(&info)
+        {
+            self.arrivals.begin(&info);
+        }
+    }
+
+    /// A message could not be decrypted.
+    pub(crate) fn undecryptable(&self, info: &MessageInfo) {
+        let (chat, sender) = (info.source.chat.to_string(), info.source.sender.to_string());
+        self.arrivals.unread(&chat, &sender, &info.id);
     }
 }

@@ -21,6 +21,8 @@ use url::Url;
 use wacore::net::{DisconnectReason, Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIGIN};
 use whatsapp_rust::anyhow;
 
+use super::ending::Progress;
+
 /// From the look-up of the name to the end of the upgrade. The library's own limit is 20 s.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 /// How long a goodbye may take before the socket is simply dropped.
@@ -67,6 +69,30 @@ impl Server {
         }
         Ok(Self { url, tls })
     }
+
+    /// What is connected to.
+    pub(super) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default().trim_matches(['[', ']'])
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(443)
+    }
+
+    /// Host and port, as an HTTP request names them.
+    pub(super) fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// Whom TLS trusts.
+    pub(super) fn tls(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.tls)
+    }
 }
 
 /// Opens sockets for one device.
@@ -75,28 +101,30 @@ pub(crate) struct Sockets {
     guard: Guard,
     /// Closes every socket at once when its sender says so or is gone.
     cut: watch::Receiver<bool>,
+    progress: Progress,
 }
 
 impl Sockets {
     /// Sockets to `server`, written to only while `guard` says yes, and open no longer than `cut`'s sender lives.
-    pub(crate) fn new(server: Server, guard: Guard, cut: watch::Receiver<bool>) -> Self {
-        Self { server, guard, cut }
+    pub(crate) fn new(server: Server, guard: Guard, cut: watch::Receiver<bool>, progress: Progress) -> Self {
+        Self { server, guard, cut, progress }
     }
 
     async fn open(&self) -> Result<Opened, anyhow::Error> {
         if !(self.guard)() {
             return Err(NotOurs.into());
         }
-        let url = &self.server.url;
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = url.port_or_known_default().unwrap_or(443);
-        let tcp = TcpStream::connect((host, port)).await?;
+        self.progress.begin();
+        let tcp = TcpStream::connect((self.server.host(), self.server.port())).await?;
         tcp.set_nodelay(true)?;
-        if url.scheme() == "ws" {
+        if !self.server.is_tls() {
             return self.upgrade(tcp).await;
         }
-        let name = rustls_pki_types::ServerName::try_from(host.to_owned())?;
+        self.progress.connected();
+        let name = rustls_pki_types::ServerName::try_from(self.server.host().to_owned())?;
         let tls = TlsConnector::from(Arc::clone(&self.server.tls)).connect(name, tcp).await?;
+        // The rest is a matter of the server behind it.
+        self.progress.begin();
         self.upgrade(tls).await
     }
 
@@ -112,13 +140,15 @@ impl Sockets {
             .max_message_size(Some(MAX_FRAME))
             .max_frame_size(Some(MAX_FRAME));
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+        self.progress.open();
         let (sink, stream) = socket.split();
         let (events, received) = async_channel::bounded(WAITING_FRAMES);
         // Before any frame, and the channel is empty: this cannot fail.
         let _ = events.try_send(TransportEvent::Connected);
         let (close, closed) = watch::channel(false);
-        tokio::spawn(pump(stream, events, closed, self.cut.clone()));
-        let socket = Socket { sink: Mutex::new(Some(sink)), guard: Arc::clone(&self.guard), close };
+        tokio::spawn(pump(stream, events, closed, self.cut.clone(), self.progress.clone()));
+        let (guard, progress) = (Arc::clone(&self.guard), self.progress.clone());
+        let socket = Socket { sink: Mutex::new(Some(sink)), guard, close, progress };
         Ok((Arc::new(socket), received))
     }
 }
@@ -137,6 +167,7 @@ struct Socket<S> {
     sink: Mutex<Option<SplitSink<WebSocketStream<S>, Message>>>,
     guard: Guard,
     close: watch::Sender<bool>,
+    progress: Progress,
 }
 
 #[async_trait]
@@ -153,6 +184,9 @@ where
             return Err(NotOurs.into());
         }
         let open = sink.as_mut().ok_or_else(|| anyhow::anyhow!("the socket is closed"))?;
+        self.progress.writes();
+        #[cfg(feature = "simulator")]
+        crate::brink::pass();
         Ok(open.send(Message::Binary(data)).await?)
     }
 
@@ -174,6 +208,7 @@ async fn pump<S>(
     events: async_channel::Sender<TransportEvent>,
     mut closed: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
+    progress: Progress,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -185,7 +220,10 @@ async fn pump<S>(
             next = stream.next() => next,
         };
         let frame = match next {
-            Some(Ok(Message::Binary(frame))) => frame,
+            Some(Ok(Message::Binary(frame))) => {
+                progress.received();
+                frame
+            }
             Some(Ok(Message::Close(frame))) => break close_reason(frame),
             // Pings are answered by the WebSocket layer; WhatsApp sends no text.
             Some(Ok(_)) => continue,

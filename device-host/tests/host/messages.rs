@@ -22,7 +22,9 @@ async fn an_accepted_message_reaches_the_phone_once_and_its_state_goes_to_read()
     assert_eq!(states.last(), Some(&State::Read));
     assert!(states.windows(2).all(|pair| pair[0].place() < pair[1].place()), "{states:?}");
     assert_eq!(world.stanzas_of(id).await.len(), 1);
-    assert!(world.shop.tenant.open_turns(world.shop.device, 10).await.unwrap().is_empty());
+    assert!(
+        world.shop.tenant.open_turns(world.shop.device, world.tables.clock.now(), 10).await.unwrap().turns.is_empty()
+    );
     assert_eq!(world.shop.tenant.balance().await.unwrap().available, 999);
 }
 
@@ -190,4 +192,35 @@ async fn a_message_called_unknown_while_nobody_was_there_is_still_written_unless
     world.message_until(lost, State::Delivered).await;
     assert_eq!(world.shown(2).await, ["called unknown", "new work"]);
     assert_eq!(world.message(refunded).await.state, State::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deaths_at_any_moment_of_traffic_both_ways_lose_nothing_that_comes_in() {
+    const ROUNDS: usize = 5;
+    const EACH: usize = 20;
+    // When the process dies, by how many came in meanwhile.
+    let deaths = [1, 13, 4, 18, 9];
+    let (world, host) = World::linked().await;
+    let mut host = Some(host);
+    for (round, death) in deaths.into_iter().enumerate().take(ROUNDS) {
+        let before = world.received().await.len();
+        for number in 0..EACH {
+            world.network().send_text(ALI, SHOP, &format!("question {round}.{number}")).unwrap();
+            // What is sent makes the library store its sessions, whatever it is reading.
+            world.send(ALI, &format!("answer {round}.{number}")).await;
+        }
+        world.until("some questions", async || (world.received().await.len() >= before + death).then_some(())).await;
+        drop(host.take());
+        host = Some(world.host().await);
+    }
+    let mut expected: Vec<_> =
+        (0..ROUNDS).flat_map(|round| (0..EACH).map(move |number| format!("question {round}.{number}"))).collect();
+    let all = ROUNDS * EACH;
+    let received =
+        world.until("all questions", async || Some(world.received().await).filter(|texts| texts.len() >= all)).await;
+    let mut received: Vec<_> = received.into_iter().map(|message| message.body).collect();
+    received.sort();
+    expected.sort();
+    assert_eq!(received, expected);
+    assert_eq!(world.shown(all).await.len(), all, "and of the answers each came once");
 }

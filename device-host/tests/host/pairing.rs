@@ -69,3 +69,32 @@ async fn a_cut_connection_is_made_again() {
     world.send(ALI, "here again").await;
     assert_eq!(world.shown(1).await, ["here again"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_temporary_ban_is_a_state_of_the_device_and_is_not_tried_again() {
+    let (world, host) = World::linked().await;
+    host.drain().await;
+    // 402: temporarily banned.
+    let fault = Fault { from: Some(SHOP.into()), ..Fault::new(FaultKind::LoginFailure { reason: 402 }) };
+    world.network().add_fault(fault).unwrap();
+    let _host = world.host().await;
+    let device = world.device_until("banned", |device| device.status == Status::Banned).await;
+    assert_eq!(device.reason.as_deref(), Some("banned"));
+    assert_eq!(world.network().faults()[0].applied, 1);
+    let id = world.send(ALI, "kept for later").await;
+    assert!(world.stanzas_of(id).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_reached_is_said_and_tried_again_while_somebody_waits() {
+    let world = World::new().await;
+    world.network().add_fault(Fault::new(FaultKind::RefuseConnections)).unwrap();
+    let _host = world.host().await;
+    world.want_pairing().await;
+    let device = world.device_until("failing", |device| device.reason.is_some()).await;
+    assert_eq!((device.status, device.reason.as_deref()), (Status::Pairing, Some("unreachable")));
+    world.until("another try", async || (world.network().faults()[0].applied >= 2).then_some(())).await;
+    world.network().clear_faults();
+    let device = world.device_until("showing a code", |device| device.pairing_code.is_some()).await;
+    assert_eq!((device.status, device.reason), (Status::Pairing, None));
+}

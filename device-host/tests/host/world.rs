@@ -99,11 +99,16 @@ impl World {
         self.device_until("connected", |device| device.status == Status::Connected).await;
     }
 
-    /// Asks for a QR code, and waits until one is shown.
-    pub(crate) async fn want_code(&self) -> Device {
+    /// Asks for a QR code.
+    pub(crate) async fn want_pairing(&self) {
         let until = self.tables.clock.now() + PAIRING_WANTED;
         self.shop.tenant.change_device(self.shop.device, &DeviceChange::PairingWanted(until), None).await.unwrap();
         self.ring().await;
+    }
+
+    /// Asks for a QR code, and waits until one is shown.
+    pub(crate) async fn want_code(&self) -> Device {
+        self.want_pairing().await;
         self.device_until("showing a code", |device| device.pairing_code.is_some()).await
     }
 
@@ -135,9 +140,18 @@ impl World {
         self.until(&format!("the device to be {what}"), async || Some(self.shop.device().await).filter(&is)).await
     }
 
+    /// All that came in, newest first.
     pub(crate) async fn received(&self) -> Vec<Message> {
         let filter = MessageFilter { direction: Some(Direction::Inbound), ..MessageFilter::default() };
-        self.shop.tenant.list_messages(&filter, None, 100).await.unwrap().messages
+        let (mut messages, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.shop.tenant.list_messages(&filter, before, 100).await.unwrap();
+            messages.extend(page.messages);
+            before = page.older;
+            if before.is_none() {
+                return messages;
+            }
+        }
     }
 
     /// Waits until `look` finds something; it looks again whenever something was written to the tables, and four times

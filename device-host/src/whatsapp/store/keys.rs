@@ -11,6 +11,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use wacore::store::error::StoreError;
 
 use super::Result;
+use crate::metrics::Metrics;
 
 /// Says once and for all that a connection may touch neither keys nor socket any more: another host has the device, or
 /// the connection is over. The library's tasks outlive a connection by a little, and what they store after its keys
@@ -67,6 +68,8 @@ pub(crate) struct DeviceKeys {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Tripped when the table says that another host was here.
     pub(crate) fence: Fence,
+    /// Where failures are counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl DeviceKeys {
@@ -144,8 +147,9 @@ impl DeviceKeys {
     }
 
     fn failed(&self, error: KeyError) -> StoreError {
-        if matches!(error, KeyError::Fenced) {
-            self.fence.trip();
+        match error {
+            KeyError::Fenced => self.fence.trip(),
+            KeyError::Port(_) => self.metrics.store_failed("keys"),
         }
         StoreError::Database(Box::new(error))
     }

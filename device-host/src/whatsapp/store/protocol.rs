@@ -307,6 +307,7 @@ impl ProtocolStore for Store {
         {
             return Ok(Some(bytes.clone()));
         }
+        self.arrivals.unread(chat, sender, id);
         self.inbox.repeated(chat, sender, id).await;
         Ok(None)
     }
@@ -319,12 +320,16 @@ impl ProtocolStore for Store {
     /// This is the durable insert. When it fails, the device stops: its copy of the ratchet has moved past a message
     /// that nobody has, and must not be stored.
     async fn store_pending_inbound_batch(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
-        let _receiving = self.receiving.read().await;
-        let stored = self.inbox.receive(rows, &self.keys.fence).await;
-        stored.map_err(|error| {
+        self.inbox.receive(rows, &self.keys.fence).await.map_err(|error| {
+            self.keys.metrics.store_failed("inbound");
             self.keys.fence.trip();
             failed(error)
-        })
+        })?;
+        self.keys.metrics.received(rows.len());
+        for row in rows {
+            self.arrivals.durable(row.chat, row.sender, row.id);
+        }
+        Ok(())
     }
 
     async fn delete_pending_inbound_batch(&self, _keys: &[PendingInboundKey<'_>]) -> Result<()> {

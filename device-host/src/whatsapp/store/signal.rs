@@ -11,7 +11,7 @@ use super::{Result, Store};
 
 const SIGNED: &str = "spk#";
 
-fn session(address: &str) -> String {
+pub(super) fn session(address: &str) -> String {
     format!("s#{address}")
 }
 
@@ -28,10 +28,11 @@ fn signed(id: u32) -> String {
 }
 
 impl Store {
-    async fn put_sessions(&self, entries: Vec<(String, Bytes)>) -> Result<()> {
-        // See `Store::receiving`.
-        let _alone = self.receiving.write().await;
-        self.keys.put_all(entries).await
+    async fn put_sessions(&self, sessions: &[(&str, &[u8])]) -> Result<()> {
+        for (address, record) in sessions {
+            self.messages_of(address, record).await?;
+        }
+        self.keys.put_all(sessions.iter().map(|(address, record)| (session(address), record))).await
     }
 }
 
@@ -60,11 +61,12 @@ impl SignalStore for Store {
     }
 
     async fn put_session(&self, address: &str, record: &[u8]) -> Result<()> {
-        self.put_sessions(vec![(session(address), Bytes::copy_from_slice(record))]).await
+        self.put_sessions(&[(address, record)]).await
     }
 
     async fn put_sessions_batch(&self, sessions: &[(Arc<str>, Bytes)]) -> Result<()> {
-        self.put_sessions(sessions.iter().map(|(address, record)| (session(address), record.clone())).collect()).await
+        let sessions: Vec<_> = sessions.iter().map(|(address, record)| (&**address, record.as_ref())).collect();
+        self.put_sessions(&sessions).await
     }
 
     async fn delete_session(&self, address: &str) -> Result<()> {

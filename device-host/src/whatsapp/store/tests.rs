@@ -13,29 +13,25 @@ use wacore::store::traits::{
     ProtocolStore, SignalStore, TcTokenEntry,
 };
 
-use self::tables::{Shop, Tables};
+use super::test_tables::{Shop, Tables};
 use super::*;
 use crate::whatsapp::content;
 
-#[path = "../../../tests/host/tables.rs"]
-#[expect(dead_code, reason = "shared with the tests of the whole host")]
-mod tables;
-
 const MARKER: &[u8] = b"very secret key material";
 
-struct Bench {
+pub(super) struct Bench {
     tables: Tables,
     shop: Shop,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let tables = Tables::new().await;
         let shop = tables.shop("owner@example.com").await;
         Self { tables, shop }
     }
 
-    async fn store(&self, epoch: u64) -> Store {
+    pub(super) async fn store(&self, epoch: u64) -> Store {
         let (tables, shop) = (&self.tables, &self.shop);
         tables.keys.claim(shop.device, Epoch(epoch)).await.unwrap();
         let keys = DeviceKeys {
@@ -45,16 +41,18 @@ impl Bench {
             key: tables.account_keys.of(shop.account).await.unwrap(),
             entropy: Arc::clone(&tables.entropy),
             fence: Fence::default(),
+            metrics: Arc::new(crate::metrics::Metrics::new()),
         };
         let (tenant, numbers, clock) =
             (Arc::clone(&shop.tenant), Arc::clone(&tables.numbers), Arc::clone(&tables.clock));
-        let inbox = Inbox::new(tenant, numbers, clock, shop.account, shop.device);
+        let inbox = Inbox::new(tenant, numbers, Arc::clone(&clock), shop.account, shop.device);
         inbox.set_own("60111:5@s.whatsapp.net".parse().unwrap(), Some("777:5@lid".parse().unwrap()));
         let stanza_key = shop.device().await.stanza_key;
-        Store::new(keys, inbox, Outbox { tenant: Arc::clone(&shop.tenant), device: shop.device, stanza_key })
+        let outbox = Outbox { tenant: Arc::clone(&shop.tenant), device: shop.device, stanza_key };
+        Store::new(keys, inbox, outbox, clock)
     }
 
-    async fn received(&self) -> Vec<Message> {
+    pub(super) async fn received(&self) -> Vec<Message> {
         let filter = MessageFilter { direction: Some(Direction::Inbound), ..MessageFilter::default() };
         self.shop.tenant.list_messages(&filter, None, 100).await.unwrap().messages
     }

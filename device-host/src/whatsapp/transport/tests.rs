@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 fn sockets(address: std::net::SocketAddr, guard: Guard, cut: watch::Receiver<bool>) -> Sockets {
     let server = Server::new(&format!("ws://{address}/ws/chat"), tls::client_config(None).unwrap()).unwrap();
-    Sockets::new(server, guard, cut)
+    Sockets::new(server, guard, cut, Progress::default())
 }
 
 /// A server that takes one connection and hands its frames over; the channel closes with the socket.
