@@ -1,6 +1,6 @@
-//! The administrator's commands. Each opens the data folder beside a running server.
+//! The administrator's commands.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use hantar_domain::ids::{AccountId, UserId};
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
@@ -9,60 +9,55 @@ use hantar_usecases::found_account::{NewAccount, add_device, found_account};
 use hantar_usecases::sign_in::create_sign_in;
 use serde_json::{Value, json};
 
-use crate::cli::{Command, ConfigError, CreditsCommand, DeviceCommand, TokenCommand, UserCommand};
-use crate::stack::Stack;
+use crate::cli::{AdminCommand, ConfigError, CreditsCommand, DeviceCommand, TokenCommand, UserCommand};
+use crate::office::Office;
 
 /// Runs one command and prints its answer.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+pub async fn run(office: &Office, command: AdminCommand) -> anyhow::Result<()> {
     match command {
-        Command::Token(TokenCommand::Create { data, name, abilities, email, json }) => {
-            let stack = Stack::open(&data.data_dir).await?;
+        AdminCommand::Token(TokenCommand::Create { name, abilities, email, json, .. }) => {
             let abilities = if abilities.is_empty() { Abilities::all() } else { named(abilities)? };
-            let (account, user) = person(&stack, email.as_ref()).await?;
-            let (id, shown) = token(&stack, account, user, name, abilities).await?;
+            let (account, user) = person(office, email.as_ref()).await?;
+            let (id, shown) = token(office, account, user, name, abilities).await?;
             answer(json, &json!({ "id": id, "token": shown, "account": account.0, "user": user.0 }), &shown);
         }
-        Command::User(UserCommand::Create { data, email, account, verified, credits, json }) => {
-            let stack = Stack::open(&data.data_dir).await?;
+        AdminCommand::User(UserCommand::Create { email, account, verified, credits, json, .. }) => {
             let name = account.unwrap_or_else(|| email.as_str().to_owned());
             let new = NewAccount { name, email: email.clone(), verified, credits, device_name: "WhatsApp".into() };
-            let founded = found_account(&stack.founders(), new).await?;
+            let founded = found_account(&office.founders(), new).await?;
             let founded = founded.ok_or_else(|| anyhow!("{} is taken; take another address", email.as_str()))?;
             let (account, user) = (founded.account.id, founded.owner.id);
-            let (_, shown) = token(&stack, account, user, "first".into(), Abilities::all()).await?;
+            let (_, shown) = token(office, account, user, "first".into(), Abilities::all()).await?;
             let facts = json!({ "id": user.0, "email": email.as_str(), "verified": verified, "account": account.0, "device": founded.device.id.0, "token": shown });
             answer(json, &facts, &shown);
         }
-        Command::Device(DeviceCommand::Create { data, name, account, json }) => {
-            let stack = Stack::open(&data.data_dir).await?;
-            let account = chosen(&stack, account).await?;
+        AdminCommand::Device(DeviceCommand::Create { name, account, json, .. }) => {
+            let account = chosen(office, account).await?;
             let device =
-                add_device(&stack.founders(), stack.tenants.for_account(account).as_ref(), account, name).await?;
+                add_device(&office.founders(), office.tenants.for_account(account).as_ref(), account, name).await?;
             answer(
                 json,
                 &json!({ "id": device.id.0, "name": device.name, "account": account.0 }),
                 &device.id.to_string(),
             );
         }
-        Command::Credits(CreditsCommand::Grant { data, credits, account, json }) => {
-            let stack = Stack::open(&data.data_dir).await?;
-            let account = chosen(&stack, account).await?;
+        AdminCommand::Credits(CreditsCommand::Grant { credits, account, json, .. }) => {
+            let account = chosen(office, account).await?;
             let mut name = [0; 16];
-            stack.entropy.fill(&mut name);
+            office.entropy.fill(&mut name);
             let movement = format!("grant-{:032x}", u128::from_be_bytes(name));
-            let balance = stack.tenants.for_account(account).grant(credits, &movement, stack.clock.now()).await?;
+            let balance = office.tenants.for_account(account).grant(credits, &movement, office.clock.now()).await?;
             let facts = json!({ "account": account.0, "granted": credits, "balance": balance.available });
             answer(json, &facts, &format!("{} credits in account {account}", balance.available));
         }
-        Command::SignIn(args) => {
-            let stack = Stack::open(&args.data.data_dir).await?;
-            let (account, user) = person(&stack, args.email.as_ref()).await?;
+        AdminCommand::SignIn(args) => {
+            let (account, user) = person(office, args.email.as_ref()).await?;
             let secret =
-                create_sign_in(stack.fleet.as_ref(), stack.entropy.as_ref(), stack.clock.as_ref(), account, user)
+                create_sign_in(office.fleet.as_ref(), office.entropy.as_ref(), office.clock.as_ref(), account, user)
                     .await?;
-            answer(false, &Value::Null, &format!("http://{}/sign-in?secret={secret}", args.listen));
+            let place = office.public_url.clone().unwrap_or_else(|| format!("http://{}", args.listen));
+            answer(false, &Value::Null, &format!("{place}/sign-in?secret={secret}"));
         }
-        _ => bail!("not a command of the administrator"),
     }
     Ok(())
 }
@@ -81,29 +76,29 @@ fn named(names: Vec<String>) -> Result<Abilities, ConfigError> {
 }
 
 async fn token(
-    stack: &Stack,
+    office: &Office,
     account: AccountId,
     user: UserId,
     name: String,
     abilities: Abilities,
 ) -> anyhow::Result<(u64, String)> {
     let new = NewToken { account, user, name, abilities, expires_at: None };
-    let (token, shown) = create_token(stack.fleet.as_ref(), &stack.numbers, stack.entropy.as_ref(), new).await?;
+    let (token, shown) = create_token(office.fleet.as_ref(), &office.numbers, office.entropy.as_ref(), new).await?;
     Ok((token.id.0, shown))
 }
 
 /// The person with this address, or the owner of the first account.
-async fn person(stack: &Stack, email: Option<&Email>) -> anyhow::Result<(AccountId, UserId)> {
+async fn person(office: &Office, email: Option<&Email>) -> anyhow::Result<(AccountId, UserId)> {
     let owner = Email::parse(crate::up::OWNER)?;
     let email = email.unwrap_or(&owner);
-    let found = stack.fleet.user_by_email(email).await?;
+    let found = office.fleet.user_by_email(email).await?;
     found.with_context(|| {
         format!("nobody has the address {}; start `hantar up` once, or name somebody with --email", email.as_str())
     })
 }
 
-async fn chosen(stack: &Stack, account: Option<u64>) -> anyhow::Result<AccountId> {
-    let accounts = stack.fleet.accounts().await?;
+async fn chosen(office: &Office, account: Option<u64>) -> anyhow::Result<AccountId> {
+    let accounts = office.fleet.accounts().await?;
     match account {
         Some(number) => accounts
             .into_iter()

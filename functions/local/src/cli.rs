@@ -29,11 +29,25 @@ pub struct Cli {
     pub up: UpArgs,
 }
 
-/// Commands. All work while the server runs.
+/// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve everything in one process (also without a command).
     Up(UpArgs),
+    /// What the administrator does.
+    #[command(flatten)]
+    Admin(AdminCommand),
+    /// The administrator's commands on the tables of the cloud that the environment names (`hantar --aws user create …`).
+    #[command(subcommand, long_flag = "aws")]
+    Aws(AdminCommand),
+    /// The simulated WhatsApp network alone.
+    #[cfg(feature = "simulator")]
+    Simulator(SimulatorArgs),
+}
+
+/// What the administrator does: in a data folder, also while the server runs, or in the cloud.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
     /// API tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -48,9 +62,19 @@ pub enum Command {
     Credits(CreditsCommand),
     /// Print a new link that signs a browser in.
     SignIn(SignInArgs),
-    /// The simulated WhatsApp network alone.
-    #[cfg(feature = "simulator")]
-    Simulator(SimulatorArgs),
+}
+
+impl AdminCommand {
+    /// Where the data is, unless it is in the cloud.
+    pub fn data(&self) -> &DataArgs {
+        match self {
+            Self::Token(TokenCommand::Create { data, .. })
+            | Self::User(UserCommand::Create { data, .. })
+            | Self::Device(DeviceCommand::Create { data, .. })
+            | Self::Credits(CreditsCommand::Grant { data, .. }) => data,
+            Self::SignIn(args) => &args.data,
+        }
+    }
 }
 
 /// Where the data is.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod engines;
 #[cfg(feature = "simulator")]
 pub(crate) mod mortal;
+pub mod office;
 pub mod program;
 pub mod relay_loop;
 pub mod stack;

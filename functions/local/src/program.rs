@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::office::Office;
 use crate::{admin, cli, up};
 
 /// What a process exits with when a configuration value is missing or wrong (`EX_USAGE` of sysexits.h).
@@ -40,8 +41,17 @@ async fn run(cli: cli::Cli) -> anyhow::Result<()> {
         cli::Command::Up(args) => up::up(args).await,
         #[cfg(feature = "simulator")]
         cli::Command::Simulator(args) => up::simulator(args).await,
-        other => admin::run(other).await,
+        cli::Command::Admin(command) => {
+            let office = Office::in_folder(&command.data().data_dir).await?;
+            admin::run(&office, command).await
+        }
+        cli::Command::Aws(command) => admin::run(&Office::in_cloud(variable).await?, command).await,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the cloud's tables are named by the environment")]
+fn variable(name: &'static str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Logs go to standard error; what a command answers goes to standard output.
@@ -54,5 +64,6 @@ fn start_logs() {
 #[expect(clippy::print_stderr, reason = "the last words of a command")]
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("hantar: {error:#}");
-    ExitCode::from(if error.is::<cli::ConfigError>() { EXIT_CONFIG } else { 1 })
+    let config = error.is::<cli::ConfigError>() || error.is::<hantar_platform::cloud::ConfigError>();
+    ExitCode::from(if config { EXIT_CONFIG } else { 1 })
 }

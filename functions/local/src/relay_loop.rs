@@ -11,6 +11,9 @@ use hantar_usecases::ports::JobQueue;
 const BATCH: usize = 200;
 /// How often other processes' writes are looked for; this process's own wake the loop at once.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the next records may gather after a batch that was not full: a message's steps come in quick succession, and
+/// what is done per batch is then done once. The first record after a quiet time does not wait.
+const GATHER: Duration = Duration::from_millis(10);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -20,10 +23,11 @@ pub async fn run(engine: DynamoEngine, table: String, relay: Relay) {
     loop {
         changed.borrow_and_update();
         match step(&engine, &table, &relay).await {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(0) => {
                 let _ = tokio::time::timeout(LOOK_EVERY, changed.changed()).await;
             }
+            Ok(BATCH..) => {}
+            Ok(_) => tokio::time::sleep(GATHER).await,
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "the relay will read its batch again");
                 tokio::time::sleep(PAUSE).await;
@@ -32,10 +36,10 @@ pub async fn run(engine: DynamoEngine, table: String, relay: Relay) {
     }
 }
 
-/// Handles one batch; `false` when there was nothing. A death between handling and consuming repeats the batch.
-async fn step(engine: &DynamoEngine, table: &str, relay: &Relay) -> anyhow::Result<bool> {
+/// Handles one batch; answers how many records it held. A death between handling and consuming repeats the batch.
+async fn step(engine: &DynamoEngine, table: &str, relay: &Relay) -> anyhow::Result<usize> {
     let batch = engine.stream_batch(table, BATCH).await?;
-    let Some(last) = batch.last().map(|record| record.sequence) else { return Ok(false) };
+    let Some(last) = batch.last().map(|record| record.sequence) else { return Ok(0) };
     let mut records = Vec::with_capacity(batch.len());
     for record in &batch {
         match change(record.old.as_ref(), record.new.as_ref()) {
@@ -48,7 +52,7 @@ async fn step(engine: &DynamoEngine, table: &str, relay: &Relay) -> anyhow::Resu
     point("before");
     engine.consume(table, last).await?;
     point("after");
-    Ok(true)
+    Ok(batch.len())
 }
 
 /// A row that cannot be read must not hold up those after it.

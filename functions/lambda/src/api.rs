@@ -1,0 +1,118 @@
+//! The front doors behind API Gateway's HTTP API and behind a function URL, which send the same kind of event (payload 2.0).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hantar_api::{ApiParts, Readiness};
+use hantar_dashboard::DashboardParts;
+use hantar_usecases::ports::{Clock, Fleet};
+use hantar_wire::v1::error::ErrorBody;
+use lambda_http::{Request, RequestExt as _};
+use lambda_runtime::Error;
+use tower::ServiceExt as _;
+
+use crate::config::ApiConfig;
+use crate::stack::Stack;
+use crate::time_left::{deadline, time_left};
+
+/// How long the tables may take to answer before the process calls itself not ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+/// Where the source of the pages is.
+const SOURCE: &str = "https://github.com/hantar/hantar";
+
+/// All routes: the API, and the pages where it is known by which address they are reached.
+pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let numbers = stack.numbers();
+    let ready = Ready { fleet: stack.fleet.clone(), shards: config.common.cloud.shards };
+    let api = ApiParts {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        account_keys: stack.account_keys(&config.keys)?,
+        numbers: numbers.clone(),
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+        sleep: stack.sleep.clone(),
+        allowed: config.allowed.clone(),
+        ready: Arc::new(ready),
+        limits: config.limits,
+        public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        version: version.clone(),
+    };
+    let router = hantar_api::router(Arc::new(api));
+    let Some(public) = &config.public_url else { return Ok(router) };
+    let pages = DashboardParts {
+        fleet: stack.fleet.clone(),
+        tenants: stack.tenants.clone(),
+        numbers,
+        clock: stack.clock.clone(),
+        entropy: stack.entropy.clone(),
+        hosts: public.host_str().map(str::to_owned).into_iter().collect(),
+        https: public.scheme() == "https",
+        source_url: SOURCE.into(),
+        version,
+    };
+    Ok(router.merge(hantar_dashboard::router(Arc::new(pages))))
+}
+
+/// Serves requests until Lambda takes the process away.
+pub async fn serve(config: ApiConfig) -> Result<(), Error> {
+    let stack = Stack::new(&config.common.cloud);
+    let router = router(&stack, &config)?;
+    let clock = stack.clock.clone();
+    lambda_http::run(tower::service_fn(move |request: Request| {
+        let (router, clock) = (router.clone(), clock.clone());
+        async move { Ok::<_, std::convert::Infallible>(answer(router, clock.as_ref(), request).await) }
+    }))
+    .await
+}
+
+/// The router's answer, or 503 a moment before Lambda ends the invocation: then the caller learns when to try again.
+async fn answer(router: Router, clock: &dyn Clock, request: Request) -> Response {
+    let until = request.lambda_context_ref().map_or(u64::MAX, |context| context.deadline);
+    let left = time_left(clock, deadline(until));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answered = router.oneshot(request.map(body));
+    match tokio::time::timeout(left, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            tracing::error!(%method, path, "a request was not answered in time");
+            let error = ErrorBody::new("The request took too long. Try again with the same idempotency key.", "busy");
+            let mut response = (StatusCode::SERVICE_UNAVAILABLE, axum::Json(error)).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+fn body(body: lambda_http::Body) -> Body {
+    match body {
+        lambda_http::Body::Text(text) => Body::from(text),
+        lambda_http::Body::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    }
+}
+
+/// Ready: the tables answer, and have as many shards as this process was told.
+struct Ready {
+    fleet: Arc<dyn Fleet>,
+    shards: u16,
+}
+
+#[async_trait]
+impl Readiness for Ready {
+    async fn obstacles(&self) -> Vec<String> {
+        match tokio::time::timeout(READY_WITHIN, self.fleet.shard_count(self.shards)).await {
+            Ok(Ok(stored)) if stored == self.shards => vec![],
+            Ok(Ok(stored)) => vec![format!("HANTAR_SHARDS is {}, but the tables have {stored}", self.shards)],
+            Ok(Err(error)) => vec![format!("the tables do not answer: {error}")],
+            Err(_) => vec!["the tables do not answer in time".to_owned()],
+        }
+    }
+}

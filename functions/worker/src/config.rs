@@ -1,0 +1,159 @@
+//! What the bindings say, all of it checked before anything is called.
+//!
+//! | Binding | Meaning | When absent |
+//! |---|---|---|
+//! | `HANTAR_AWS_REGION` | region of the tables | must be given |
+//! | `HANTAR_AWS_ACCESS_KEY_ID`, `HANTAR_AWS_SECRET_ACCESS_KEY` | who asks; secrets | must be given |
+//! | `HANTAR_AWS_SESSION_TOKEN` | comes with temporary credentials; a secret | none |
+//! | `HANTAR_AWS_ENDPOINT_URL` | an address that stands in for AWS | the region's own |
+//! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
+//! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
+//! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
+//! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
+//! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
+
+use hantar_platform::aws::{AwsEndpoint, static_credentials};
+use hantar_store::TableNames;
+use tracing::Level;
+use url::Url;
+
+/// A binding is missing or wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: expected {expected}")]
+pub struct ConfigError {
+    /// Which.
+    pub name: &'static str,
+    /// What it should be.
+    pub expected: &'static str,
+}
+
+/// How this Worker runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the tables are, and who asks.
+    pub aws: AwsEndpoint,
+    /// Their names.
+    pub tables: TableNames,
+    /// How many shards there should be.
+    pub shards: Option<u16>,
+    /// Who serves what a Worker cannot.
+    pub aws_api: Option<Url>,
+    /// The address that clients know this Worker by.
+    pub public_url: Option<Url>,
+    /// The least that is logged.
+    pub log: Level,
+}
+
+const A_URL: &str = "a URL that begins with http:// or https://";
+
+impl Config {
+    /// Reads the bindings by `get`. An empty one counts as absent.
+    ///
+    /// # Errors
+    /// The first that is missing or wrong.
+    pub fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let get = |name| get(name).filter(|value| !value.is_empty());
+        let needed = |name, expected| get(name).ok_or(ConfigError { name, expected });
+        let url = |name| get(name).map(|text| base(&text).ok_or(ConfigError { name, expected: A_URL })).transpose();
+        let region = needed("HANTAR_AWS_REGION", "a region such as eu-west-1")?;
+        let id = needed("HANTAR_AWS_ACCESS_KEY_ID", "an access key id")?;
+        let secret = needed("HANTAR_AWS_SECRET_ACCESS_KEY", "a secret access key")?;
+        let token = get("HANTAR_AWS_SESSION_TOKEN");
+        let endpoint = url("HANTAR_AWS_ENDPOINT_URL")?;
+        let shards = get("HANTAR_SHARDS").map(|text| shards(&text)).transpose()?;
+        Ok(Self {
+            aws: AwsEndpoint {
+                endpoint_url: endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+                region,
+                credentials: Some(static_credentials(&id, &secret, token.as_deref())),
+            },
+            tables: TableNames {
+                business: needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
+                engine: needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
+            },
+            shards,
+            aws_api: url("HANTAR_AWS_API_URL")?,
+            public_url: url("HANTAR_PUBLIC_URL")?,
+            log: level(&get("HANTAR_LOG").unwrap_or_default())?,
+        })
+    }
+}
+
+fn base(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn shards(text: &str) -> Result<u16, ConfigError> {
+    let expected = "a number from 1 to 65535";
+    text.parse().ok().filter(|number| *number > 0).ok_or(ConfigError { name: "HANTAR_SHARDS", expected })
+}
+
+/// The other forms take whole filters. Of those a Worker follows the level that is named for everything.
+fn level(text: &str) -> Result<Level, ConfigError> {
+    let expected = "error, warn, info, debug or trace";
+    let everything = text.split(',').find(|part| !part.contains('=')).unwrap_or_default();
+    let everything = if everything.is_empty() { "info" } else { everything.trim() };
+    everything.parse().map_err(|_| ConfigError { name: "HANTAR_LOG", expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: [(&str, &str); 5] = [
+        ("HANTAR_AWS_REGION", "eu-west-1"),
+        ("HANTAR_AWS_ACCESS_KEY_ID", "id"),
+        ("HANTAR_AWS_SECRET_ACCESS_KEY", "secret"),
+        ("HANTAR_BUSINESS_TABLE", "business"),
+        ("HANTAR_ENGINE_TABLE", "engine"),
+    ];
+
+    fn parse(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(|name| {
+            let given = changes.iter().chain(&NEEDED).find(|(known, _)| *known == name);
+            given.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn five_bindings_are_all_it_needs() {
+        let config = parse(&[]).unwrap();
+        assert_eq!((config.tables.business.as_str(), config.tables.engine.as_str()), ("business", "engine"));
+        assert_eq!((config.aws.endpoint_url, config.aws_api, config.public_url), (None, None, None));
+        assert_eq!((config.shards, config.log), (None, Level::INFO));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named_with_what_was_expected() {
+        for (name, _) in NEEDED {
+            assert_eq!(parse(&[(name, "")]).unwrap_err().name, name);
+        }
+        for (name, wrong) in [
+            ("HANTAR_AWS_ENDPOINT_URL", "localhost:4566"),
+            ("HANTAR_AWS_API_URL", "api.example.com"),
+            ("HANTAR_PUBLIC_URL", "ftp://example.com"),
+            ("HANTAR_SHARDS", "0"),
+            ("HANTAR_SHARDS", "many"),
+            ("HANTAR_LOG", "loud"),
+        ] {
+            let error = parse(&[(name, wrong)]).unwrap_err();
+            assert_eq!(error.name, name, "{wrong}");
+            assert!(error.to_string().starts_with(&format!("{name}: expected ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_a_filter_the_level_for_everything_counts() {
+        for (filter, level) in
+            [("warn", Level::WARN), ("hantar=trace,error", Level::ERROR), ("hantar=trace", Level::INFO)]
+        {
+            assert_eq!(parse(&[("HANTAR_LOG", filter)]).unwrap().log, level, "{filter}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_has_no_slash_at_its_end() {
+        let config = parse(&[("HANTAR_AWS_ENDPOINT_URL", "http://127.0.0.1:4566")]).unwrap();
+        assert_eq!(config.aws.endpoint_url.as_deref(), Some("http://127.0.0.1:4566"));
+    }
+}
