@@ -37,7 +37,7 @@ enum Uses {
     Anything,
 }
 
-const TABLE: [Crate; 15] = [
+const TABLE: [Crate; 17] = [
     row("hantar-domain", "shared/domain", PERMISSIVE, Uses::Only(&[])),
     row("hantar-wire", "shared/wire", PERMISSIVE, Uses::Only(&["hantar-domain"])),
     row("hantar-usecases", "shared/usecases", PERMISSIVE, Uses::Only(&["hantar-domain"])),
@@ -47,7 +47,37 @@ const TABLE: [Crate; 15] = [
     row("hantar-api", "functions/api", PERMISSIVE, Uses::Only(&["hantar-domain", "hantar-usecases", "hantar-wire"])),
     row("hantar-dashboard", "functions/dashboard", PERMISSIVE, Uses::Only(&["hantar-domain", "hantar-usecases"])),
     row("hantar-jobs", "functions/jobs", PERMISSIVE, Uses::Only(&["hantar-domain", "hantar-usecases", "hantar-wire"])),
+    row(
+        "hantar-lambda",
+        "functions/lambda",
+        PERMISSIVE,
+        Uses::Only(&[
+            "hantar-api",
+            "hantar-dashboard",
+            "hantar-domain",
+            "hantar-jobs",
+            "hantar-platform",
+            "hantar-queues",
+            "hantar-store",
+            "hantar-usecases",
+            "hantar-wire",
+        ]),
+    ),
     row("hantar-local", "functions/local", COPYLEFT, Uses::Anything),
+    row(
+        "hantar-worker",
+        "functions/worker",
+        PERMISSIVE,
+        Uses::Only(&[
+            "hantar-api",
+            "hantar-dashboard",
+            "hantar-domain",
+            "hantar-platform",
+            "hantar-store",
+            "hantar-usecases",
+            "hantar-wire",
+        ]),
+    ),
     row(
         "hantar-device-host",
         "device-host",

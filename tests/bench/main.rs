@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how fast and how small, measured on the machine it runs on. Prints figures; judges nothing.
 //!
-//! `bench hantar …` is the product itself: the bench starts itself a second time as the server under load, so that its
-//! memory and its processor time are its own.
+//! `bench hantar …` is the product itself, and `bench device-host` a host of a fleet: the bench starts itself again as what
+//! is under load, so that its memory and its processor time are its own.
 
 #![expect(
     clippy::print_stdout,
@@ -11,20 +11,31 @@
 )]
 
 mod accepts;
+mod cold;
+mod failover;
 mod figures;
+mod fleet;
 mod idle;
 mod million;
 mod road;
+mod rolling;
 mod server;
 mod units;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// The C library's own takes a fifth of all time when many threads ask.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek().is_some_and(|first| first == "hantar") {
         return hantar_local::program::run_with(arguments);
+    }
+    if arguments.peek().is_some_and(|first| first == "device-host") {
+        return hantar_device_host::program::run(|name| std::env::var(name).ok());
     }
     let arguments: Vec<String> = arguments.filter_map(|argument| argument.into_string().ok()).collect();
     let number = |name: &str, otherwise: u64| {
@@ -43,6 +54,9 @@ fn main() -> ExitCode {
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
             }
+            if wanted("cold") {
+                cold::run().await?;
+            }
             if wanted("million") {
                 million::run(usize::try_from(number("--writes", 1_000_000))?, span).await?;
             }
@@ -51,6 +65,14 @@ fn main() -> ExitCode {
             }
             if wanted("road") {
                 road::run(span, usize::try_from(number("--road-devices", 100))?).await?;
+            }
+            let fleet = usize::try_from(number("--fleet-devices", 300))?;
+            let every = Duration::from_millis(number("--fleet-every-ms", 1000));
+            if wanted("failover") {
+                failover::run(fleet, every).await?;
+            }
+            if wanted("rolling") {
+                rolling::run(fleet, every).await?;
             }
             Ok(())
         })

@@ -8,7 +8,7 @@ use crate::run;
 use crate::workplace::Workplace;
 
 /// The crates that run in a Worker too.
-const FOR_WASM: [&str; 9] = [
+const FOR_WASM: [&str; 10] = [
     "hantar-domain",
     "hantar-wire",
     "hantar-usecases",
@@ -18,6 +18,7 @@ const FOR_WASM: [&str; 9] = [
     "hantar-api",
     "hantar-jobs",
     "hantar-dashboard",
+    "hantar-worker",
 ];
 
 /// The crates that are shipped as programs and link the WhatsApp library.

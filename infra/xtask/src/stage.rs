@@ -6,9 +6,10 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::emulator::Emulator;
+use crate::package_lambda::Arch;
 use crate::tests::Counts;
 use crate::workplace::Workplace;
-use crate::{binaries, checks, emulator, freshness, tests, tools};
+use crate::{binaries, checks, emulator, freshness, package_lambda, package_worker, terraform, tests, tools};
 
 /// One step of the run. Each either holds or fails: nothing is skipped because a part is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,10 @@ pub(crate) enum Stage {
     Alone,
     Wasm,
     Features,
+    Terraform,
     Binaries,
+    Worker,
+    Lambda,
     Emulator,
     Test,
 }
@@ -35,7 +39,7 @@ struct Run<'a> {
 
 impl Stage {
     /// All stages, in the order they run: what is quick to fail comes first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Tools,
         Self::Format,
         Self::Deny,
@@ -43,7 +47,10 @@ impl Stage {
         Self::Alone,
         Self::Wasm,
         Self::Features,
+        Self::Terraform,
         Self::Binaries,
+        Self::Worker,
+        Self::Lambda,
         Self::Emulator,
         Self::Test,
     ];
@@ -58,7 +65,10 @@ impl Stage {
             Self::Alone => "alone",
             Self::Wasm => "wasm",
             Self::Features => "features",
+            Self::Terraform => "terraform",
             Self::Binaries => "binaries",
+            Self::Worker => "worker",
+            Self::Lambda => "lambda",
             Self::Emulator => "emulator",
             Self::Test => "test",
         }
@@ -72,8 +82,8 @@ impl Stage {
     /// What must have run before it.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::Deny | Self::Wasm | Self::Emulator => &[Self::Tools],
-            Self::Test => &[Self::Tools, Self::Binaries, Self::Emulator],
+            Self::Deny | Self::Wasm | Self::Worker | Self::Emulator => &[Self::Tools],
+            Self::Test => &[Self::Tools, Self::Binaries, Self::Worker, Self::Lambda, Self::Emulator],
             _ => &[],
         }
     }
@@ -101,7 +111,11 @@ impl Stage {
             Self::Alone => checks::alone(place),
             Self::Wasm => checks::wasm(place),
             Self::Features => checks::features(place),
+            Self::Terraform => terraform::test(place),
             Self::Binaries => binaries::build(place),
+            Self::Worker => package_worker::package(place),
+            // What runs on this machine; for the other processor it is packed by `cargo xtask package lambda`.
+            Self::Lambda => package_lambda::package(place, Arch::X86_64),
             Self::Emulator => emulator::start(place).map(|started| run.emulator = Some(started)),
             Self::Test => {
                 let emulator = run.emulator.as_ref().context("the emulator does not run")?;
@@ -147,7 +161,7 @@ pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[Strin
 }
 
 /// Runs that share a cache would overwrite each other's binaries: the second one waits.
-fn lock(place: &Workplace) -> anyhow::Result<File> {
+pub(crate) fn lock(place: &Workplace) -> anyhow::Result<File> {
     let path = place.cache().join("lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
@@ -164,7 +178,8 @@ mod cases {
     #[test]
     fn a_selected_stage_brings_what_it_needs_in_order() {
         let selected = Stage::select("test").unwrap();
-        assert_eq!(selected, [Stage::Tools, Stage::Binaries, Stage::Emulator, Stage::Test]);
+        let needed = [Stage::Tools, Stage::Binaries, Stage::Worker, Stage::Lambda, Stage::Emulator, Stage::Test];
+        assert_eq!(selected, needed);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::time::Instant;
 use anyhow::bail;
 
 use crate::emulator::Emulator;
+use crate::package_lambda::Arch;
 use crate::workplace::Workplace;
-use crate::{binaries, run};
+use crate::{binaries, package_lambda, package_worker, run, terraform};
 
 /// What all test binaries and doctests together reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub(crate) fn run(place: &Workplace, emulator: &Emulator, arguments: &[String]) 
         .env("HANTAR_EMULATOR_URL", emulator.url())
         .env("HANTAR_VENV", place.venv())
         .env("HANTAR_NODE_MODULES", place.node().join("node_modules"))
+        .env("HANTAR_WORKER_DIR", package_worker::folder(place))
+        .env("HANTAR_LAMBDA_ZIPS", package_lambda::folder(place, Arch::X86_64))
+        .envs(terraform::find(place)?.map(|plugins| ("HANTAR_TERRAFORM_PLUGINS", plugins)))
         .envs(binaries::environment(place));
     let mut counts = Counts::default();
     let succeeded = run::streamed(&mut command, |line| counts.add(line))?;

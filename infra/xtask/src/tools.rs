@@ -10,6 +10,8 @@ use crate::run;
 use crate::workplace::Workplace;
 
 const CARGO_DENY: &str = "0.20.2";
+/// Goes by the number of the crate `worker`. What it wants of npm is in tests/foreign/package.json.
+const WORKER_BUILD: &str = "0.8.7";
 const WASM: &str = "wasm32-unknown-unknown";
 
 /// What must be on the machine: how it is asked for, and what to do about it.
@@ -91,16 +93,38 @@ fn node(place: &Workplace) -> anyhow::Result<bool> {
 }
 
 fn cargo_deny(place: &Workplace) -> anyhow::Result<bool> {
+    cargo_install(place, "cargo-deny", CARGO_DENY, &["--locked"])
+}
+
+/// What builds the Worker. Minutes to compile, once: only who builds it pays for it.
+pub(crate) fn for_worker(place: &Workplace) -> anyhow::Result<()> {
+    wasm_target(place)?;
+    timed("npm packages", || node(place))?;
+    let bindgen = locked_version(&read(&place.root.join("Cargo.lock"))?, "wasm-bindgen")?;
+    // Not locked: its lock file names crates by versions that a registry may no longer offer.
+    timed("wasm-bindgen-cli", || cargo_install(place, "wasm-bindgen-cli", &bindgen, &["--no-default-features"]))?;
+    timed("worker-build", || cargo_install(place, "worker-build", WORKER_BUILD, &["--locked"]))
+}
+
+/// The version of a package in the lock file. The two halves of wasm-bindgen must be of one.
+fn locked_version(lock: &str, package: &str) -> anyhow::Result<String> {
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let version = lock.split_once(&entry).and_then(|(_, rest)| rest.split('"').next());
+    version.map(str::to_owned).with_context(|| format!("Cargo.lock holds no `{package}`"))
+}
+
+fn cargo_install(place: &Workplace, package: &str, version: &str, options: &[&str]) -> anyhow::Result<bool> {
     let root = place.tools();
-    let installed = run::output(place.command(root.join("bin/cargo-deny")).arg("--version"));
-    if installed.is_ok_and(|version| version.trim() == format!("cargo-deny {CARGO_DENY}")) {
+    // What cargo itself notes down of what it installed; not every program says its version.
+    let noted = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    if noted.contains(&format!("\"{package} {version} (")) {
         return Ok(false);
     }
     let mut install = place.command("cargo");
-    install.args(["install", "--locked", "--force", "--root"]).arg(&root).arg(format!("cargo-deny@{CARGO_DENY}"));
+    install.args(["install", "--force", "--root"]).arg(&root).args(options).arg(format!("{package}@{version}"));
     // Not into the workspace's own target folder: nothing of it is built again.
     install.env_remove("CARGO_TARGET_DIR");
-    run::quiet(place, "cargo-deny", &mut install)?;
+    run::quiet(place, package, &mut install)?;
     Ok(true)
 }
 
@@ -131,4 +155,17 @@ fn is_stamped(folder: &Path, stamp: &str) -> bool {
 
 fn put_stamp(folder: &Path, stamp: &str) -> anyhow::Result<()> {
     fs::write(folder.join("hantar-pins"), stamp).with_context(|| format!("cannot stamp {}", folder.display()))
+}
+
+#[cfg(test)]
+mod cases {
+    use super::locked_version;
+
+    #[test]
+    fn a_packages_version_is_read_from_the_lock_file_and_not_that_of_one_with_a_longer_name() {
+        let lock =
+            "name = \"wasm-bindgen-futures\"\nversion = \"0.4.80\"\n\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
+        assert_eq!(locked_version(lock, "wasm-bindgen").unwrap(), "0.2.130");
+        assert!(locked_version(lock, "wasm").is_err());
+    }
 }

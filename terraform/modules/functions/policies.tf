@@ -11,6 +11,8 @@ locals {
     api = [
       { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
+      # When a token was last used.
+      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
@@ -35,6 +37,8 @@ locals {
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
       { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      # Entries whose delivery is gone.
+      { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
     ]
   }

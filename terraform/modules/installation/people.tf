@@ -18,6 +18,7 @@ locals {
     worker = [
       { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },

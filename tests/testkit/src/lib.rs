@@ -6,7 +6,9 @@ pub mod aws_server;
 pub mod clock;
 mod http_server;
 pub mod json_client;
+pub mod lambda_runtime;
 pub mod process;
+pub mod stream_mapping;
 pub mod webhook_receiver;
 
 #[cfg(test)]
