@@ -204,7 +204,11 @@ impl Keeper {
             // It lives, or another contender was faster: the next look tells.
             if !refused.contains(&beat.host) && !self.ended.contains(&beat.host) {
                 let ended = self.leases.end(&beat.host, beat.counter).await?;
-                if ended { self.ended.insert(beat.host.clone()) } else { refused.insert(beat.host.clone()) };
+                if ended {
+                    self.ended.insert(beat.host.clone())
+                } else {
+                    refused.insert(beat.host.clone())
+                };
             }
         }
         let (leases, me) = (Arc::clone(&self.leases), self.me.clone());

@@ -82,7 +82,9 @@ impl Absences {
                     }
                 }
             }
-            away.values().for_each(|since| spans.add(since.elapsed()));
+            for since in away.values() {
+                spans.add(since.elapsed());
+            }
             spans
         });
         Self { stop, task }

@@ -113,7 +113,9 @@ impl Driver {
         }
         // What was answered on the last breath is still recorded.
         while let Ok(heard) = self.heard.try_recv() {
-            facts(heard, &self.stanza_key).into_iter().for_each(|fact| self.recorder.take(fact));
+            for fact in facts(heard, &self.stanza_key) {
+                self.recorder.take(fact);
+            }
         }
         self.recorder.finish().await;
     }

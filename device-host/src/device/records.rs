@@ -72,12 +72,11 @@ impl Recorder {
 
     /// Takes a fact.
     pub(super) fn take(&mut self, fact: Fact) {
-        match self.waiting.get_mut(&fact.message) {
-            Some(waiting) => waiting.push_back(fact.what),
-            None => {
-                self.waiting.insert(fact.message, VecDeque::new());
-                self.begin(fact);
-            }
+        if let Some(waiting) = self.waiting.get_mut(&fact.message) {
+            waiting.push_back(fact.what);
+        } else {
+            self.waiting.insert(fact.message, VecDeque::new());
+            self.begin(fact);
         }
     }
 

@@ -315,7 +315,9 @@ mod tests {
                     _ if names.len() > 1 => {
                         fleet.hosts.remove(&name);
                         let theirs = fleet.of(&name);
-                        theirs.iter().for_each(|shard| drop(fleet.owners.insert(*shard, None)));
+                        for shard in &theirs {
+                            fleet.owners.insert(*shard, None);
+                        }
                         theirs.len()
                     }
                     _ => 0,

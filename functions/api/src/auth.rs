@@ -10,6 +10,7 @@ use hantar_domain::ids::TokenId;
 use hantar_usecases::authenticate::{Caller, authenticate, is_verified};
 use hantar_usecases::ports::Tenant;
 
+use crate::body::read_past;
 use crate::errors::ApiError;
 use crate::limit::{Allowance, Kind};
 use crate::{Api, MAX_BODY_BYTES};
@@ -27,7 +28,12 @@ pub(crate) struct Gate {
 pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let caller = match known_caller(&gate.api, request.headers()).await {
         Ok(caller) => caller,
-        Err(error) => return error.into_response(),
+        Err(error) => {
+            if matches!(error, ApiError::TooLarge) {
+                read_past(request.into_body()).await;
+            }
+            return error.into_response();
+        }
     };
     let clock = &gate.api.parts.clock;
     let token = caller.token.unwrap_or(TokenId(0));

@@ -1,11 +1,11 @@
 //! Reading what a request carries: its body as JSON or a form, its query, its idempotency key.
 
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use hantar_usecases::idempotency::MAX_KEY_CHARS;
 use hantar_wire::v1::error::FieldErrors;
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -14,6 +14,9 @@ use crate::errors::ApiError;
 
 /// The field that errors name a wrong idempotency key by.
 pub(crate) const KEY_FIELD: &str = "idempotency_key";
+
+/// How much of a body that is too large is read past: beyond this the connection is just closed.
+const READ_PAST: usize = 8 * MAX_BODY_BYTES;
 
 enum Format {
     Json,
@@ -35,6 +38,18 @@ pub(crate) async fn fields(request: Request) -> Result<Map<String, Value>, ApiEr
             Ok(_) => Err(ApiError::Malformed("The request body must be a JSON object.".to_owned())),
             Err(error) => Err(ApiError::Malformed(format!("The request body is not valid JSON: {error}."))),
         },
+    }
+}
+
+/// Reads past a body that nobody looks at: whoever is still sending does not read the answer, and a connection closed on
+/// unread bytes takes the answer with it.
+pub(crate) async fn read_past(mut body: Body) {
+    let mut left = READ_PAST;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, axum::body::Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 

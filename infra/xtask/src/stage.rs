@@ -120,6 +120,7 @@ impl Stage {
             Self::Test => {
                 let emulator = run.emulator.as_ref().context("the emulator does not run")?;
                 tests::compile(place, run.for_cargo_test)?;
+                freshness::date_back(place)?;
                 let (counts, succeeded) = tests::run(place, emulator, run.for_cargo_test)?;
                 run.counts = Some(counts);
                 counts.judge(succeeded)

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use wacore::store::error::StoreError;
 use wacore::types::jid::JidExt as _;
 use wacore::types::message::MessageInfo;
+use wacore_binary::Jid;
 use waproto::whatsapp::{RecordStructureView, SessionStructureView};
 
 use super::{Result, Store, signal};
@@ -72,7 +73,7 @@ impl Arrivals {
             chat: source.chat.to_string(),
             sender: source.sender.to_string(),
             id: info.id.clone(),
-            addresses: addresses.into_iter().flatten().map(|jid| jid.to_protocol_address_string()).collect(),
+            addresses: addresses.into_iter().flatten().map(Jid::to_protocol_address_string).collect(),
             at: self.clock.running(),
         };
         let mut state = self.state();
@@ -188,7 +189,7 @@ fn chains(record: &[u8]) -> Option<BTreeMap<Vec<u8>, u32>> {
 }
 
 fn add_chains(state: &SessionStructureView<'_>, chains: &mut BTreeMap<Vec<u8>, u32>) {
-    for chain in state.receiver_chains.iter() {
+    for chain in &state.receiver_chains {
         let index = chain.chain_key.as_option().and_then(|key| key.index).unwrap_or(0);
         let known = chains.entry(chain.sender_ratchet_key.map(<[u8]>::to_vec).unwrap_or_default()).or_default();
         *known = index.max(*known);

@@ -14,7 +14,7 @@ const NEWEST: &str = r#"self.x={"client_revision":1066666666,"other":7};"#;
 fn the_revision_is_found_where_there_is_one() {
     for (page, expected) in [
         (NEW, Some((2, 3000, 1_055_555_555))),
-        (r#"client_revision:1055555555;"#, Some((2, 3000, 1_055_555_555))),
+        ("client_revision:1055555555;", Some((2, 3000, 1_055_555_555))),
         (r#"{\"client_revision\":1055555555,"#, Some((2, 3000, 1_055_555_555))),
         (r#""client_revision" : "1055555555""#, Some((2, 3000, 1_055_555_555))),
         // Not the revision, but what stands further on; and the library's guess without a revision.
@@ -116,7 +116,7 @@ async fn where_the_page_tells_nothing_the_pinned_version_is_said_and_nobody_asks
     ] {
         let (page, tables) = (Page::with(answer.clone()).await, Tables::new().await);
         let versions = page.versions(&tables);
-        assert_eq!(versions.current().await, PINNED, "{:.60}", answer);
+        assert_eq!(versions.current().await, PINNED, "{answer:.60}");
         assert_eq!(versions.current().await, PINNED);
         assert_eq!(page.versions(&tables).current().await, PINNED);
         assert_eq!(page.asked(), 1, "{answer:.60}");

@@ -129,7 +129,6 @@ fn steps_are_counted_over_all_chains_and_states() {
             .into_option()
             .into_iter()
             .collect(),
-        ..Default::default()
     };
     assert_eq!(steps(None, &session(&[(1, 1)])), 1);
     assert_eq!(steps(Some(&session(&[(1, 3)])), &session(&[(1, 3), (2, 2)])), 2);
