@@ -155,7 +155,12 @@ impl Driver {
                 self.desk.shared.metrics.ended(reason);
             }
             match input {
-                Input::Ended(_) => self.close().await,
+                Input::Ended(_) => {
+                    if let Some(open) = &self.connection {
+                        open.connection.cut();
+                    }
+                    self.close().await;
+                }
                 Input::Connected => {
                     self.was_connected = true;
                     self.heard_at = Some(self.desk.clock.now());

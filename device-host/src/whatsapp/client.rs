@@ -3,6 +3,8 @@
 //!
 //! The library's own reconnecting is switched off once a number is linked: when to try again is the machine's decision.
 
+use std::fmt::Display;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -61,7 +63,7 @@ pub(crate) struct NotSent(String);
 pub(crate) struct Connection {
     client: Arc<Client>,
     running: AbortHandle,
-    _cut: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
     _raw_nodes: RawNodeLease,
 }
 
@@ -111,7 +113,7 @@ impl Connection {
         }
         let raw_nodes = client.acquire_raw_node_forwarding();
         let running = tokio::spawn(run(bot.spawn(), news, progress)).abort_handle();
-        Ok(Self { client, running, _cut: cut, _raw_nodes: raw_nodes })
+        Ok(Self { client, running, cut, _raw_nodes: raw_nodes })
     }
 
     /// Pairing is through: from now on a lost connection is told and not mended by the library.
@@ -121,7 +123,12 @@ impl Connection {
 
     /// To send with.
     pub(crate) fn line(&self) -> Line {
-        Line { client: Arc::clone(&self.client) }
+        Line { client: Arc::clone(&self.client), cut: self.cut.subscribe() }
+    }
+
+    /// The socket is gone: who still waits for it need not.
+    pub(crate) fn cut(&self) {
+        self.cut.send_replace(true);
     }
 
     /// Ends the connection in order: what is under way is finished, what is to be stored is stored.
@@ -149,6 +156,7 @@ async fn run(bot: BotHandle, news: News, progress: Progress) {
 #[derive(Clone)]
 pub(crate) struct Line {
     client: Arc<Client>,
+    cut: watch::Receiver<bool>,
 }
 
 impl Line {
@@ -159,8 +167,7 @@ impl Line {
             return Ok(true);
         }
         let asked = self.client.contacts();
-        let answers = tokio::time::timeout(SEND_LIMIT, asked.is_on_whatsapp(std::slice::from_ref(&jid))).await;
-        let answers = answers.map_err(failed)?.map_err(failed)?;
+        let answers = self.while_open(asked.is_on_whatsapp(std::slice::from_ref(&jid))).await?;
         // No answer about the number is no answer: only a plain "no" counts as one.
         Ok(!answers.iter().any(|answer| answer.contact_error.is_none() && !answer.is_registered))
     }
@@ -170,12 +177,21 @@ impl Line {
         let options = SendOptions::default().with_message_id(stanza.0.clone());
         let message = content::text_message(text);
         let sent = self.client.send_message_with_options(Jid::pn(phone.digits()), message, options);
-        tokio::time::timeout(SEND_LIMIT, sent).await.map_err(failed)?.map_err(failed)?;
-        Ok(())
+        self.while_open(sent).await.map(drop)
+    }
+
+    /// Does something on this connection, not longer than it lives: on a lost one the library may wait for good, and the
+    /// next connection would wait with it.
+    async fn while_open<T, E: Display>(&self, doing: impl Future<Output = Result<T, E>>) -> Result<T, NotSent> {
+        let mut cut = self.cut.clone();
+        tokio::select! {
+            done = tokio::time::timeout(SEND_LIMIT, doing) => done.map_err(failed)?.map_err(failed),
+            _ = cut.wait_for(|cut| *cut) => Err(NotSent("the connection is over".into())),
+        }
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> NotSent {
+fn failed(error: impl Display) -> NotSent {
     NotSent(error.to_string())
 }
 
