@@ -57,7 +57,7 @@ fn variable(name: &'static str) -> Option<String> {
 /// Logs go to standard error; what a command answers goes to standard output.
 fn start_logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("HANTAR_LOG")
-        .unwrap_or_else(|_| "info,whatsapp_rust=warn,wacore=warn".into());
+        .unwrap_or_else(|_| "info,whatsapp_rust=warn,wacore=warn,Client=warn,Bot=warn,MessageQueue=warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
