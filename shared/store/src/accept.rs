@@ -12,7 +12,7 @@ use crate::group::{Answer, Waiting};
 use crate::items::{Fields, Item};
 use crate::line;
 use crate::message;
-use crate::places::Place;
+use crate::places::{Place, Table};
 use crate::tenant::TenantStore;
 use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::{PAUSES, Write};
@@ -203,9 +203,12 @@ fn is_repeat(stored: &Message, wanted: &Message) -> bool {
     stored.accepted_at == wanted.accepted_at && stored.stanza == wanted.stanza && stored.body == wanted.body
 }
 
-/// The same for the same group on every try.
+/// The same for the same group on every try. DynamoDB keeps such names for all tables of an AWS account and region
+/// together, so the table is part of it: another deployment has the same account and message numbers.
 fn token(tenant: &TenantStore, group: &[Waiting]) -> String {
-    let mut hash = Sha256::new().chain_update("accept").chain_update(tenant.account.0.to_be_bytes());
+    let table = tenant.store.table(Table::Business);
+    let mut hash =
+        Sha256::new().chain_update("accept").chain_update(table).chain_update(tenant.account.0.to_be_bytes());
     for Waiting { acceptance: Acceptance { message, idempotency }, .. } in group {
         hash.update(message.id.0.to_be_bytes());
         hash.update(message.accepted_at.0.to_be_bytes());

@@ -7,7 +7,7 @@ use hantar_usecases::ports::PortError;
 use sha2::{Digest, Sha256};
 
 use crate::items::{Fields, Item, NewItem, number, time};
-use crate::places::Place;
+use crate::places::{Place, Table};
 use crate::tenant::TenantStore;
 use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::Write;
@@ -58,7 +58,9 @@ impl TenantStore {
         let added = Write::update(&Place::balance(self.account), "ADD available :c, granted :c")
             .when("attribute_exists(pk)")
             .with(":c", number(credits));
-        let name = Sha256::new().chain_update("grant").chain_update(&place.pk).chain_update(&place.sk);
+        let table = self.store.table(Table::Business);
+        let name =
+            Sha256::new().chain_update("grant").chain_update(table).chain_update(&place.pk).chain_update(&place.sk);
         let name = name.chain_update(credits.to_be_bytes()).chain_update(at.0.to_be_bytes()).finalize();
         let writes = [Write::put(&place, noted).if_new(), added];
         let transaction = Transaction::new(&self.store, hex::encode(&name[..16]), writes)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use hantar_usecases::ports::PortError;
 
 /// How long somebody should wait after DynamoDB said "too much": its partitions split within seconds, but a
@@ -72,7 +72,9 @@ pub(crate) fn again(error: &PortError) -> PortError {
     match error {
         PortError::Conflict => PortError::Conflict,
         PortError::Throttled { retry_after } => PortError::Throttled { retry_after: *retry_after },
-        PortError::Unavailable { what, source } => PortError::Unavailable { what, source: source.to_string().into() },
+        PortError::Unavailable { what, source } => {
+            PortError::Unavailable { what, source: DisplayErrorContext(source.as_ref()).to_string().into() }
+        }
         PortError::Corrupt(text) => PortError::Corrupt(text.clone()),
     }
 }

@@ -6,6 +6,7 @@
 mod faults;
 mod forgetting;
 mod meter;
+mod neighbours;
 mod streaming;
 mod support;
 

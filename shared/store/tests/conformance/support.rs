@@ -53,15 +53,19 @@ pub(crate) async fn embedded() -> World {
     world(in_process(DynamoEngine::in_memory().unwrap().http_client())).await
 }
 
-/// `None` where no emulator is named and none is required.
 pub(crate) async fn emulator() -> Option<World> {
+    Some(world(elsewhere()?).await)
+}
+
+/// The emulator; `None` where none is named and none is required.
+pub(crate) fn elsewhere() -> Option<Client> {
     let Ok(url) = std::env::var("HANTAR_EMULATOR_URL") else {
         assert!(std::env::var("HANTAR_REQUIRE_EMULATOR").is_err(), "HANTAR_EMULATOR_URL is not set");
         return None;
     };
     let credentials = Some(static_credentials("test", "test", None));
     let endpoint = AwsEndpoint { endpoint_url: Some(url), region: "eu-west-1".to_owned(), credentials };
-    Some(world(client(&endpoint, Connector::Https)).await)
+    Some(client(&endpoint, Connector::Https))
 }
 
 /// The embedded engine behind a bad day: transactions conflict, some calls are throttled, some answers are lost.
