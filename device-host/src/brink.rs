@@ -1,16 +1,12 @@
 //! A place to stop at, for the test of a host that wakes up too late. Only in builds with the feature `simulator`.
 //!
 //! Between the question whether the lease holds and the write to the socket lie a few microseconds. With
-//! `HANTAR_STOP_FILE`, a process that finds that file when it is about to write a message takes it away and stops itself
-//! (SIGSTOP) exactly there; whoever wakes it (SIGCONT) sees the write happen.
+//! `HANTAR_STOP_FILE`, a process that finds that file when it is about to write a message renames it (`.held` is added) and
+//! stops itself (SIGSTOP) exactly there. Whoever takes the renamed file away and wakes it (SIGCONT) sees the write happen.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// Long enough for a stop to reach all threads.
-const STOPPING: Duration = Duration::from_millis(200);
 
 static FILE: OnceLock<PathBuf> = OnceLock::new();
 static MESSAGE_AHEAD: AtomicBool = AtomicBool::new(false);
@@ -31,11 +27,16 @@ pub(crate) fn message_ahead() {
 pub(crate) fn pass() {
     if MESSAGE_AHEAD.swap(false, Ordering::AcqRel)
         && let Some(file) = FILE.get()
-        && std::fs::remove_file(file).is_ok()
     {
+        let held = file.with_added_extension("held");
+        if std::fs::rename(file, &held).is_err() {
+            return;
+        }
         tracing::warn!("stopping right before a write, as the test wants");
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        // Any thread may take the signal, and this one runs on until the stop reaches it.
-        std::thread::sleep(STOPPING);
+        // Any thread may take the signal; this one does not run on before it has reached them all and was taken back.
+        while held.exists() {
+            std::thread::yield_now();
+        }
     }
 }

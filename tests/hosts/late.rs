@@ -25,7 +25,8 @@ async fn a_stanza_written_after_the_shard_was_another_hosts_is_hidden_by_its_id(
     std::fs::write(&stop, b"").unwrap();
     accepted.send(&world, till, "late", 1).await;
     let id = *accepted.ids.last().unwrap();
-    world.until("the host to stop", async || (!stop.exists()).then_some(())).await;
+    let held = stop.with_added_extension("held");
+    world.until("the host to stop", async || held.exists().then_some(())).await;
     assert_eq!(world.message(id).await.state, State::Dispatched);
     assert_eq!(world.arrived().len(), 3, "it is not written yet");
 
@@ -40,6 +41,7 @@ async fn a_stanza_written_after_the_shard_was_another_hosts_is_hidden_by_its_id(
 
     // The first one wakes. What it may still do to the table is no part of this.
     world.aws.block_client(&first.key, Cut::Silence);
+    std::fs::remove_file(&held).unwrap();
     first.process.thaw();
     let stanza = world.message(id).await.stanza.0;
     let written = || {

@@ -5,9 +5,11 @@
 //! messages side by side.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use hantar_domain::ids::{MessageId, StanzaKey};
 use hantar_usecases::ports::{Applied, Clock, PortError, Tenant};
 use hantar_usecases::record_ack::record_ack;
@@ -112,7 +114,10 @@ impl Recorder {
 
     fn begin(&mut self, fact: Fact) {
         let (tenant, clock) = (Arc::clone(&self.tenant), Arc::clone(&self.clock));
-        self.under_way.spawn(record(tenant, clock, Arc::clone(&self.metrics), fact));
+        let lost = Recorded { message: fact.message, stored: false };
+        let recorded = AssertUnwindSafe(record(tenant, clock, Arc::clone(&self.metrics), fact)).catch_unwind();
+        // A panic must not hold up what waits behind this fact.
+        self.under_way.spawn(async move { recorded.await.unwrap_or(lost) });
     }
 }
 

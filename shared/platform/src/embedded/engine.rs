@@ -189,9 +189,8 @@ impl DynamoEngine {
         let readers = self.inner.readers.clone();
         let asked = self.inner.reading.ask(|teller| -> Read {
             Box::new(move || {
-                // A panic of the engine is one read's failure. The asker may have gone.
-                let read = catch_unwind(AssertUnwindSafe(|| readers.run(work)));
-                let _ = teller.send(read.unwrap_or(Err(EngineError::Lost)));
+                // The asker may have gone.
+                let _ = teller.send(readers.run(work));
             })
         });
         asked.await?
@@ -199,11 +198,12 @@ impl DynamoEngine {
 }
 
 impl Readers {
-    /// Runs `work` here and now, on a connection that knows the tables as they are.
+    /// Runs `work` here and now, on a connection that knows the tables as they are. A panic of the engine is one read's
+    /// failure, not its asker's end.
     fn run<T>(&self, work: impl FnOnce(&Storage) -> T) -> Result<T, EngineError> {
         let reader = self.reader()?;
-        let result = work(&reader.storage);
-        // A panic or a failed commit left a transaction open: not to be used again.
+        let result = catch_unwind(AssertUnwindSafe(|| work(&reader.storage))).map_err(|_| EngineError::Lost)?;
+        // A failed commit left a transaction open: not to be used again.
         if reader.storage.conn().is_autocommit() {
             self.idle().push(reader);
         }
@@ -262,4 +262,27 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 pub(super) fn item(json: &str) -> Option<Item> {
     let item: dynoxide::Item = serde_json::from_str(json).ok()?;
     Some(item.into_iter().map(|(name, value)| (name, stream::value(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_the_engine_is_one_reads_failure_and_the_next_read_finds_a_sound_connection() {
+        let engine = DynamoEngine::in_memory().unwrap();
+        let read = |panics: bool| {
+            engine.inner.readers.run(move |storage| {
+                storage.conn().execute_batch("BEGIN").unwrap();
+                assert!(!panics, "on purpose");
+                storage.conn().execute_batch("COMMIT").unwrap();
+            })
+        };
+        read(false).unwrap();
+        assert!(matches!(read(true), Err(EngineError::Lost)));
+        read(false).unwrap();
+        let on_a_thread = engine.read(|_| -> () { panic!("on purpose") }).await;
+        assert!(matches!(on_a_thread, Err(EngineError::Lost)));
+        assert!(engine.read(|_| ()).await.is_ok());
+    }
 }

@@ -318,7 +318,7 @@ pub trait Tenant: Send + Sync {
     async fn counted_through(&self, stream: &str) -> Result<Option<u128>, PortError>;
 
     /// Adds differences to the counts, for the records of stream shard `stream` after `seen` up to `through`; in one
-    /// transaction with the new mark, conditional on the mark being at `seen`. `false` when it was not: nothing is added.
+    /// write with the new mark, conditional on the mark being at `seen`. `false` when it was not: nothing is added.
     async fn add_counts(
         &self,
         stream: &str,
