@@ -73,6 +73,7 @@ const TABLE: [Crate; 17] = [
             "hantar-dashboard",
             "hantar-domain",
             "hantar-platform",
+            "hantar-queues",
             "hantar-store",
             "hantar-usecases",
             "hantar-wire",

@@ -1,6 +1,7 @@
 //! One device: what it does next ([`machine`]), and the doing ([`driver`]).
 
 mod backoff;
+pub(crate) mod commands;
 pub(crate) mod desk;
 pub(crate) mod driver;
 mod line;

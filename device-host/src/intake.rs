@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hantar_domain::ids::{AccountId, DeviceId, Epoch, Shard};
-use hantar_usecases::ports::{Fleet, Job, JobQueue, PortError, Queue, Received, Tenants};
-use tokio::sync::{Notify, watch};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, Epoch, Shard};
+use hantar_usecases::ports::{Failed, Fleet, Job, JobQueue, PortError, Queue, Received, Tenants};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::device::commands::refuse;
 use crate::device::desk::{Desk, Mailbox, Shared};
 use crate::device::driver::drive;
 use crate::standing::{Ours, Standing, said};
@@ -21,6 +23,10 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often the shard is looked through for devices that nobody rang for.
 const REREAD: Duration = Duration::from_secs(30);
+/// How many commands wait for one device; what comes then is told that it is too much.
+const COMMANDS_WAIT: usize = 32;
+/// How many are told so at once; beyond that they hear nothing.
+const REFUSALS: usize = 64;
 
 /// What working for shards takes.
 pub(crate) struct Workplace {
@@ -91,7 +97,16 @@ pub(crate) struct ShardWork {
 impl ShardWork {
     pub(crate) fn start(place: Arc<Workplace>, shard: Shard, epoch: Epoch, ours: Ours) -> Self {
         let (leaving, leave) = watch::channel(false);
-        let intake = Intake { place, shard, epoch, ours, leaving: leave, bells: HashMap::new(), tasks: JoinSet::new() };
+        let intake = Intake {
+            place,
+            shard,
+            epoch,
+            ours,
+            leaving: leave,
+            bells: HashMap::new(),
+            tasks: JoinSet::new(),
+            refusals: JoinSet::new(),
+        };
         Self { leaving, task: tokio::spawn(intake.run()) }
     }
 
@@ -121,8 +136,15 @@ struct Intake {
     epoch: Epoch,
     ours: Ours,
     leaving: watch::Receiver<bool>,
-    bells: HashMap<DeviceId, Arc<Notify>>,
+    bells: HashMap<DeviceId, Bell>,
     tasks: JoinSet<DeviceId>,
+    refusals: JoinSet<()>,
+}
+
+/// The outer side of a device's mailbox.
+struct Bell {
+    bell: Arc<Notify>,
+    commands: mpsc::Sender<CommandId>,
 }
 
 impl Intake {
@@ -158,17 +180,40 @@ impl Intake {
     }
 
     fn ring(&mut self, jobs: Vec<Job>) {
+        while self.refusals.try_join_next().is_some() {}
         for job in jobs {
-            let Job::Device { account, device } = job else { continue };
-            if Shard::of(device, self.place.shards) != self.shard {
-                tracing::warn!(device.id = %device, shard = %self.shard, "a job came to a shard that is not its device's");
-                continue;
-            }
-            self.employ(account, device);
-            if let Some(bell) = self.bells.get(&device) {
-                bell.notify_one();
+            match job {
+                Job::Device { account, device } => {
+                    if let Some(bell) = self.bell(account, device) {
+                        bell.bell.notify_one();
+                    }
+                }
+                Job::Command { account, device, command } => self.command(account, device, command),
+                Job::Delivery { .. } => tracing::warn!(shard = %self.shard, "a delivery came to a shard"),
             }
         }
+    }
+
+    fn command(&mut self, account: AccountId, device: DeviceId, command: CommandId) {
+        let sent = self.bell(account, device).map(|bell| bell.commands.try_send(command));
+        match sent {
+            Some(Err(TrySendError::Full(_))) if self.refusals.len() < REFUSALS => {
+                let (tenant, epoch) = (self.place.tenants.for_account(account), self.epoch);
+                self.refusals.spawn(async move { refuse(&*tenant, device, epoch, command, Failed::Busy).await });
+            }
+            Some(Err(_)) => tracing::warn!(device.id = %device, command.id = %command, "a command was passed over"),
+            Some(Ok(())) | None => {}
+        }
+    }
+
+    /// The bell of a device, which has a task from now on; `None` for a device of another shard.
+    fn bell(&mut self, account: AccountId, device: DeviceId) -> Option<&Bell> {
+        if Shard::of(device, self.place.shards) != self.shard {
+            tracing::warn!(device.id = %device, shard = %self.shard, "a job came to a shard that is not its device's");
+            return None;
+        }
+        self.employ(account, device);
+        self.bells.get(&device)
     }
 
     /// Gives a device its task, if it has none.
@@ -177,7 +222,8 @@ impl Intake {
             return;
         }
         let bell = Arc::new(Notify::new());
-        self.bells.insert(device, Arc::clone(&bell));
+        let (sender, commands) = mpsc::channel(COMMANDS_WAIT);
+        self.bells.insert(device, Bell { bell: Arc::clone(&bell), commands: sender });
         let desk = Arc::new(Desk {
             account,
             device,
@@ -187,7 +233,7 @@ impl Intake {
             ours: self.ours.clone(),
             shared: Arc::clone(&self.place.shared),
         });
-        let mailbox = Mailbox { bell, leaving: self.leaving.clone() };
+        let mailbox = Mailbox { bell, commands, leaving: self.leaving.clone() };
         let counted = Counted::new(Arc::clone(&self.place));
         self.tasks.spawn(async move {
             drive(desk, mailbox).await;

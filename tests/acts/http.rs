@@ -16,7 +16,7 @@ use tokio::sync::Barrier;
 use tower::ServiceExt as _;
 
 use crate::home::Home;
-use crate::world::{Process, World};
+use crate::world::{Process, SHARDS, World};
 
 const CLIENTS: usize = 64;
 const EACH: usize = 10;
@@ -35,6 +35,8 @@ fn served_by(process: &Process) -> Router {
     let parts = ApiParts {
         fleet: process.fleet.clone(),
         tenants: process.tenants.clone(),
+        queue: process.queue.clone(),
+        shards: SHARDS,
         account_keys: process.keys.clone(),
         numbers: process.numbers.clone(),
         clock: Arc::new(process.clock.clone()),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod books;
+mod commands;
 mod counts;
 mod credits;
 mod delivery;

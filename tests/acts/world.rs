@@ -297,7 +297,7 @@ impl Process {
         let jobs = self.jobs(Queue::Webhooks).await.into_iter();
         jobs.map(|job| match job {
             Job::Delivery { endpoint, event, .. } => (endpoint, event.0),
-            Job::Device { .. } => panic!("{job:?} in the queue of deliveries"),
+            Job::Device { .. } | Job::Command { .. } => panic!("{job:?} in the queue of deliveries"),
         })
         .collect()
     }

@@ -12,6 +12,7 @@
 
 mod accepts;
 mod cold;
+mod commands;
 mod failover;
 mod figures;
 mod fleet;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("commands") {
+                commands::run().await?;
             }
             if wanted("cold") {
                 cold::run().await?;

@@ -7,20 +7,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_smithy_async::time::SharedTimeSource;
 use hantar_api::{ApiParts, RateLimits, Readiness};
-use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::device::Status;
+use hantar_domain::ids::{AccountId, Epoch, Shard, UserId};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
-use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, static_credentials, tokio_sleep};
+use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, static_credentials, tokio_sleep};
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::key_file::KeyFile;
 use hantar_platform::sleep::TokioSleep;
+use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::create_token::{NewToken, create_token};
 use hantar_usecases::found_account::{Founders, NewAccount, found_account};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Fleet, KeyWrap, Tenants};
+use hantar_usecases::ports::{Clock as _, DeviceChange, Fleet, Job, JobQueue, KeyWrap, Outcome, Queue, Tenants};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -33,6 +36,7 @@ pub(crate) const SHARDS: u16 = 4;
 /// Tables that no other test has.
 pub(crate) struct Ground {
     pub(crate) tables: TableNames,
+    prefix: String,
     pub(crate) aws: String,
     key: KeyFile,
     parts: Parts,
@@ -44,6 +48,7 @@ pub(crate) struct Ground {
 struct Parts {
     fleet: Arc<dyn Fleet>,
     tenants: Arc<dyn Tenants>,
+    queue: Arc<dyn JobQueue>,
     numbers: Arc<Numbers>,
 }
 
@@ -64,10 +69,11 @@ impl Ground {
         let tables = TableNames::with_prefix(&prefix);
         let folder = TempDir::new().unwrap();
         let key = KeyFile::open(&folder.path().join("master.key"), &SystemEntropy).unwrap();
-        let parts = parts(&aws, &tables);
+        let parts = parts(&aws, &tables, &prefix);
         parts.fleet.prepare().await.unwrap();
         parts.fleet.shard_count(SHARDS).await.unwrap();
-        Self { tables, aws, key, parts, _folder: folder }
+        parts.queue.prepare(SHARDS).await.unwrap();
+        Self { tables, prefix, aws, key, parts, _folder: folder }
     }
 
     /// A new account.
@@ -97,6 +103,26 @@ impl Ground {
         create_token(&*self.parts.fleet, &self.parts.numbers, &SystemEntropy, new).await.unwrap().1
     }
 
+    /// Links a number to the account's device, and then answers the first command to it, as a host of a fleet does.
+    pub(crate) async fn host(&self, shop: &Shop, outcome: Outcome) {
+        let Parts { tenants, queue, .. } = &self.parts;
+        let tenant = tenants.for_account(shop.account);
+        let device = tenant.devices().await.unwrap()[0].id;
+        let phone = PhoneNumber::from_e164("60111222333").unwrap();
+        tenant.change_device(device, &DeviceChange::Linked { phone, lid: None }, None).await.unwrap();
+        let connected = DeviceChange::Status { status: Status::Connected, reason: None, at: SystemClock.now() };
+        tenant.change_device(device, &connected, None).await.unwrap();
+        let queue = queue.clone();
+        tokio::spawn(async move {
+            let shard = Queue::Shard(Shard::of(device, SHARDS));
+            for received in queue.receive(shard, SOON.min(Duration::from_secs(20))).await.unwrap() {
+                let Some(Job::Command { command, .. }) = received.job else { panic!("{received:?}") };
+                tenant.take_command(device, command, Epoch(1)).await.unwrap().unwrap();
+                assert!(tenant.answer_command(command, Epoch(1), &outcome).await.unwrap());
+            }
+        });
+    }
+
     /// The bindings of a Worker on these tables, whose AWS is at `aws`.
     pub(crate) fn bindings(&self, aws: &str) -> Vec<(&'static str, String)> {
         vec![
@@ -106,18 +132,21 @@ impl Ground {
             ("HANTAR_AWS_SECRET_ACCESS_KEY", KEY.into()),
             ("HANTAR_BUSINESS_TABLE", self.tables.business.clone()),
             ("HANTAR_ENGINE_TABLE", self.tables.engine.clone()),
+            ("HANTAR_QUEUE_PREFIX", self.prefix.clone()),
             ("HANTAR_SHARDS", SHARDS.to_string()),
         ]
     }
 
     /// An API process: the same routes, with memory of its own and the key that opens accounts' keys.
     pub(crate) async fn api(&self) -> ApiProcess {
-        let Parts { fleet, tenants, numbers } = parts(&self.aws, &self.tables);
+        let Parts { fleet, tenants, queue, numbers } = parts(&self.aws, &self.tables, &self.prefix);
         let wrap: Arc<dyn KeyWrap> = Arc::new(self.key.clone());
         let api = ApiParts {
             account_keys: Arc::new(AccountKeys::new(tenants.clone(), wrap, Arc::new(SystemEntropy))),
             fleet,
             tenants,
+            queue,
+            shards: SHARDS,
             numbers,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -158,15 +187,18 @@ impl Readiness for Always {
 }
 
 /// What a process that has just started holds.
-fn parts(aws: &str, tables: &TableNames) -> Parts {
+fn parts(aws: &str, tables: &TableNames, prefix: &str) -> Parts {
     let credentials = Some(static_credentials(KEY, KEY, None));
     let endpoint = AwsEndpoint { endpoint_url: Some(aws.to_owned()), region: REGION.to_owned(), credentials };
-    let client = dynamodb(&endpoint, Connector::Https, tokio_sleep(), SharedTimeSource::new(CivilTime));
+    let time = SharedTimeSource::new(CivilTime);
+    let queues = sqs(&endpoint, Connector::Https, tokio_sleep(), time.clone());
+    let client = dynamodb(&endpoint, Connector::Https, tokio_sleep(), time);
     let around =
         Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), sleep: Arc::new(TokioSleep) };
     let store = Store::new(client, tables.clone(), around);
     let fleet = store.fleet();
-    Parts { numbers: Arc::new(Numbers::new(fleet.clone(), 100)), tenants: store.tenants(), fleet }
+    let queue = Arc::new(SqsQueues::new(queues, prefix.to_owned()));
+    Parts { numbers: Arc::new(Numbers::new(fleet.clone(), 100)), tenants: store.tenants(), queue, fleet }
 }
 
 /// How long anything here may take to come up.

@@ -94,6 +94,8 @@ async fn travel(ground: &Ground, url: &str) {
     assert_eq!(balance().await, 3);
     let status = client.get("/api/v1/connection/status").await.unwrap();
     assert_eq!(status.body["data"]["devices"][0]["status"], "unlinked", "{}", status.body);
+    let number = format!("/api/v1/devices/{}/numbers/0123456789", status.body["data"]["devices"][0]["id"]);
+    expect(&client.get(&number).await.unwrap(), 409, Some("not_linked"));
 
     let wrong = client.post("/api/v1/messages/send", &json!({"phone": "12", "name": 5})).await.unwrap();
     expect(&wrong, 422, Some("validation_failed"));

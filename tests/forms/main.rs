@@ -2,6 +2,7 @@
 //! What only one process can show is elsewhere; here is what must hold between them.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
+mod commands;
 mod ground;
 mod interleaved;
 mod isolates;

@@ -7,6 +7,7 @@ mod commands;
 mod first_message;
 mod hops;
 mod money;
+mod numbers;
 mod order;
 mod restarts;
 mod secure;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use hantar_domain::ids::{AccountId, DeviceId, Epoch};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, Epoch};
 use hantar_domain::pacing::Pacing;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Clock, Entropy, KeyTable, Tenant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::machine::Now;
 use crate::metrics::Metrics;
@@ -78,10 +78,11 @@ impl Desk {
 }
 
 /// How a device is reached.
-#[derive(Clone)]
 pub(crate) struct Mailbox {
     /// Rung when there may be work. A flag: many rings are one.
     pub(crate) bell: Arc<Notify>,
+    /// Commands that somebody waits for.
+    pub(crate) commands: mpsc::Receiver<CommandId>,
     /// Says that the host leaves.
     pub(crate) leaving: watch::Receiver<bool>,
 }

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hantar_domain::device::Device;
-use hantar_domain::ids::StanzaKey;
+use hantar_domain::ids::{CommandId, StanzaKey};
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{DeviceChange, KeyError, PortError};
 use tokio::sync::mpsc;
 
+use super::commands::Commands;
 use super::desk::{Desk, Mailbox};
 use super::machine::{Action, Input, Machine};
 use super::opening::{Open, open};
@@ -44,6 +45,7 @@ pub(crate) async fn drive(desk: Arc<Desk>, mailbox: Mailbox) {
         was_connected: false,
         posted: None,
         recorder: Recorder::new(Arc::clone(&desk.tenant), Arc::clone(&desk.clock), Arc::clone(&desk.shared.metrics)),
+        commands: Commands::new(Arc::clone(&desk)),
         opening: None,
         fence: Fence::default(),
         work: None,
@@ -71,6 +73,7 @@ struct Driver {
     was_connected: bool,
     posted: Option<DeviceStanding>,
     recorder: Recorder,
+    commands: Commands,
     work: Option<Task<Input>>,
     counted: bool,
     /// The machine was told that the host leaves.
@@ -86,6 +89,8 @@ enum Event {
     Opened(Result<Open, BeginError>),
     Outdated,
     Fenced,
+    Command(CommandId),
+    CommandDone,
 }
 
 /// Whether to go on.
@@ -106,6 +111,8 @@ impl Driver {
                 Event::Recorded(Recorded { message, stored: false }) => self.feed(Input::NotRecorded(message)).await,
                 Event::Opened(opened) => self.opened(opened).await,
                 Event::Fenced => self.fenced().await,
+                Event::Command(id) => self.command(id),
+                Event::CommandDone => Course::On,
             };
             self.tell_seen().await;
             self.count();
@@ -118,6 +125,7 @@ impl Driver {
             }
         }
         self.recorder.finish().await;
+        self.commands.finish().await;
     }
 
     async fn next(&mut self, mailbox: &mut Mailbox) -> Event {
@@ -125,6 +133,7 @@ impl Driver {
         let seen_due = self.seen_at.filter(|_| self.machine.is_online()).map(|at| at + SEEN_EVERY);
         let timer = self.machine.wake_at(now).into_iter().chain(seen_due).min().map(|at| at.since(now));
         let (stopping, has_room) = (self.stopping, self.recorder.has_room());
+        let takes_commands = self.commands.has_room();
         tokio::select! {
             biased;
             event = of_connection(self.connection.as_mut(), &self.fence) => event,
@@ -142,6 +151,8 @@ impl Driver {
                 self.work = None;
                 Event::Input(done)
             }
+            () = self.commands.next() => Event::CommandDone,
+            Some(id) = mailbox.commands.recv(), if takes_commands => Event::Command(id),
             () = mailbox.bell.notified() => Event::Input(Input::Wake),
             () = sleep(timer) => Event::Input(Input::Timer),
         }
@@ -191,6 +202,13 @@ impl Driver {
             }
             self.recorder.take(fact);
         }
+        Course::On
+    }
+
+    /// Of no concern to the machine: it changes nothing of what the device is or does next.
+    fn command(&mut self, id: CommandId) -> Course {
+        let open = self.connection.as_ref().filter(|_| self.machine.is_online());
+        self.commands.begin(id, open.map(|open| open.connection.line()));
         Course::On
     }
 

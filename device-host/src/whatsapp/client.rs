@@ -12,14 +12,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hantar_domain::ids::StanzaId;
 use hantar_domain::phone::PhoneNumber;
+use hantar_usecases::ports::Person;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use wacore::iq::usync::IsOnWhatsAppResult;
 use wacore::store::DevicePropsOverride;
 use waproto::whatsapp::device_props::PlatformType;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::types::durability_hook::InboundMessage;
-use whatsapp_rust::{CacheConfig, Client, InboundDurabilityHook, Jid, MsgSecretPolicy, RawNodeLease, SendOptions};
+use whatsapp_rust::{
+    CacheConfig, Client, ContactError, InboundDurabilityHook, IqError, Jid, MsgSecretPolicy, RawNodeLease, SendOptions,
+};
 
 use super::content;
 use super::ending::Progress;
@@ -58,6 +62,17 @@ pub(crate) enum BeginError {
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: {0}")]
 pub(crate) struct NotSent(String);
+
+/// WhatsApp did not answer a question.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAnswered {
+    /// The connection was lost over it.
+    #[error("the connection is over")]
+    Lost,
+    /// WhatsApp refused, by a code of ours.
+    #[error("refused: {0}")]
+    Refused(String),
+}
 
 /// A connection under way or open. Dropping it closes the socket at once and forgets what is not stored.
 pub(crate) struct Connection {
@@ -172,6 +187,22 @@ impl Line {
         Ok(!answers.iter().any(|answer| answer.contact_error.is_none() && !answer.is_registered))
     }
 
+    /// Who is at this number now, as WhatsApp says when it is asked.
+    pub(crate) async fn person_at(&self, phone: &PhoneNumber) -> Result<Option<Person>, NotAnswered> {
+        let jid = Jid::pn(phone.digits());
+        let asked = self.client.contacts();
+        let mut cut = self.cut.clone();
+        let answers = tokio::select! {
+            answers = asked.is_on_whatsapp(std::slice::from_ref(&jid)) => answers.map_err(|error| not_answered(&error))?,
+            _ = cut.wait_for(|cut| *cut) => return Err(NotAnswered::Lost),
+        };
+        let answer = answers.into_iter().next().ok_or_else(|| NotAnswered::Refused("whatsapp_silent".into()))?;
+        match answer.contact_error {
+            Some(error) => Err(NotAnswered::Refused(refusal(error.code))),
+            None => Ok(person(&answer, &jid)),
+        }
+    }
+
     /// Writes a text to the socket under this id. `Ok` says only that it was written.
     pub(crate) async fn send_text(&self, phone: &PhoneNumber, text: &str, stanza: &StanzaId) -> Result<(), NotSent> {
         let options = SendOptions::default().with_message_id(stanza.0.clone());
@@ -193,6 +224,28 @@ impl Line {
 
 fn failed(error: impl Display) -> NotSent {
     NotSent(error.to_string())
+}
+
+/// The answer may name the person by the hidden id, by the number asked for, or by the one that it really is.
+fn person(answer: &IsOnWhatsAppResult, asked: &Jid) -> Option<Person> {
+    let phone = [Some(&answer.jid), answer.pn_jid.as_ref()].into_iter().flatten().find(|jid| jid.is_pn());
+    let lid = [answer.lid.as_ref(), Some(&answer.jid)].into_iter().flatten().find(|jid| jid.is_lid());
+    answer.is_registered.then(|| Person {
+        jid: phone.unwrap_or(asked).to_non_ad().to_string(),
+        lid: lid.map(|lid| lid.user.to_string()),
+    })
+}
+
+fn not_answered(error: &ContactError) -> NotAnswered {
+    match error {
+        ContactError::Iq(IqError::ServerError { code, .. }) => NotAnswered::Refused(refusal(Some(*code))),
+        ContactError::Iq(IqError::ParseError(_)) => NotAnswered::Refused("whatsapp_unreadable".into()),
+        _ => NotAnswered::Lost,
+    }
+}
+
+fn refusal(code: Option<u16>) -> String {
+    code.map_or_else(|| "whatsapp_unknown".to_owned(), |code| format!("whatsapp_{code}"))
 }
 
 /// Nothing more to do: [`Store`] made the messages durable when they were handed to it.

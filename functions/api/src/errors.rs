@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hantar_domain::ids::CommandId;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::PortError;
 use hantar_wire::v1::error::{ErrorBody, FieldErrors};
@@ -87,6 +88,18 @@ pub(crate) enum ApiError {
     /// The host has shown no QR code yet: ask again.
     #[error("no QR code yet")]
     NoCodeYet,
+    /// The device asks WhatsApp about numbers too often: wait a second.
+    #[error("too many look-ups")]
+    TooManyLookUps,
+    /// WhatsApp refused what a device asked for.
+    #[error("WhatsApp refused: {0}")]
+    Refused(String),
+    /// The device's host is of a release that cannot do this yet: update it.
+    #[error("the host is too old")]
+    HostTooOld,
+    /// No host answered: see how the device stands, and ask again.
+    #[error("nobody answered the command {0}")]
+    NoHostAnswered(CommandId),
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -152,6 +165,26 @@ impl IntoResponse for ApiError {
                 let text = "The QR code is being prepared. Ask again in two seconds.";
                 let response = simple(Code::SERVICE_UNAVAILABLE, text, "qr_not_ready");
                 with(response, header::RETRY_AFTER, whole_seconds(NEXT_LOOK))
+            }
+            Self::TooManyLookUps => {
+                let text = "This device looks up too many numbers, which WhatsApp may punish. Ask again in a second.";
+                let response = simple(Code::TOO_MANY_REQUESTS, text, "too_many_look_ups");
+                with(response, header::RETRY_AFTER, whole_seconds(BUSY))
+            }
+            Self::Refused(code) => {
+                let text = format!("WhatsApp refused the question ({code}). Ask again later, and not often.");
+                simple(Code::BAD_GATEWAY, &text, "whatsapp_refused")
+            }
+            Self::HostTooOld => {
+                let text = "The host of this device is of a release that cannot do this. Update the device hosts.";
+                simple(Code::NOT_IMPLEMENTED, text, "host_outdated")
+            }
+            Self::NoHostAnswered(id) => {
+                let text = "No host answered for this device within 10 seconds. See how it stands \
+                            (GET /api/v1/connection/status) and ask again. If that does not help, look for the \
+                            command's id in the hosts' logs.";
+                let body = ErrorBody::new(text, "no_host_answered");
+                answer(Code::GATEWAY_TIMEOUT, ErrorBody { command: Some(id.to_string()), ..body })
             }
             Self::Port(error) => port(&error),
         }

@@ -21,7 +21,7 @@ use axum::routing::{any, get};
 use hantar_domain::egress::AllowList;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, Sleep, Tenants};
+use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, Sleep, Tenants};
 
 pub use limit::RateLimits;
 
@@ -41,6 +41,10 @@ pub struct ApiParts {
     pub fleet: Arc<dyn Fleet>,
     /// The accounts' records.
     pub tenants: Arc<dyn Tenants>,
+    /// Rings for commands to devices' hosts.
+    pub queue: Arc<dyn JobQueue>,
+    /// The number of shards that this installation wants; what is stored wins.
+    pub shards: u16,
     /// Seals webhook secrets.
     pub account_keys: Arc<AccountKeys>,
     /// Numbers of new things.
@@ -49,7 +53,7 @@ pub struct ApiParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Waiting, for QR codes.
+    /// Waiting, for QR codes and for hosts' answers.
     pub sleep: Arc<dyn Sleep>,
     /// Addresses that webhooks may call although they are not public.
     pub allowed: AllowList,

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, webhooks};
+use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +17,7 @@ use crate::routes::v1::{balance, connection, message_list, messages, webhooks};
     paths(
         connection::status,
         connection::qr,
+        numbers::look_up,
         messages::send,
         message_list::list,
         messages::show,

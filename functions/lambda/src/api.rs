@@ -33,6 +33,8 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
+        queue: stack.queue(),
+        shards: config.common.cloud.shards,
         account_keys: stack.account_keys(&config.keys)?,
         numbers: numbers.clone(),
         clock: stack.clock.clone(),

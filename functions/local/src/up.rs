@@ -299,6 +299,8 @@ fn router(
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
+        queue: stack.queue.clone(),
+        shards: stack.shards,
         account_keys: stack.account_keys.clone(),
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),

@@ -1,7 +1,6 @@
 //! The routes with what they need, put together anew for each request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
@@ -12,11 +11,12 @@ use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
 use hantar_domain::egress::AllowList;
 use hantar_domain::sealed::DataKey;
-use hantar_platform::aws::{Connector, dynamodb};
+use hantar_platform::aws::{Connector, dynamodb, sqs};
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::fetch::FetchClient;
 use hantar_platform::sleep::WorkerSleep;
+use hantar_queues::SqsQueues;
 use hantar_store::Store;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
@@ -26,9 +26,6 @@ use crate::config::Config;
 
 /// How many message numbers are reserved at a time: as many as one request can use.
 const NUMBER_BLOCK: u64 = 1;
-/// The least pause between two looks at a device whose QR code is awaited. The use case would look more often; a Worker
-/// may make 50 calls for a request where it costs nothing.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How many shards there are to be if nobody said so before; the number of the other forms.
 const SHARDS: u16 = 64;
 /// Where the source of this program is.
@@ -69,6 +66,7 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
     let host = url::Url::parse(&public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let Surroundings { connector, sdk_sleep, sleep, clock, entropy } = around;
     let time = SharedTimeSource::new(CivilTime);
+    let queues = sqs(&config.aws, Connector::InProcess(connector.clone()), sdk_sleep.clone(), time.clone());
     let client = dynamodb(&config.aws, Connector::InProcess(connector), sdk_sleep, time);
     let around = hantar_store::Surroundings { clock: clock.clone(), entropy: entropy.clone(), sleep: sleep.clone() };
     let store = Store::new(client, config.tables.clone(), around);
@@ -78,11 +76,13 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
     let api = ApiParts {
         fleet: fleet.clone(),
         tenants: tenants.clone(),
+        queue: Arc::new(SqsQueues::new(queues, config.queue_prefix.clone())),
+        shards: config.shards.unwrap_or(SHARDS),
         account_keys: Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone())),
         numbers: numbers.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        sleep: Arc::new(RareLooks(sleep)),
+        sleep,
         // Only asked where a webhook is made, which happens elsewhere.
         allowed: AllowList::default(),
         ready: Arc::new(Ready { fleet: fleet.clone(), shards: config.shards }),
@@ -124,16 +124,6 @@ impl KeyWrap for NoKeys {
 
     async fn unwrap(&self, _: &[u8]) -> Result<DataKey, PortError> {
         Self::refuse()
-    }
-}
-
-/// Stretches the pauses between looks.
-struct RareLooks(Arc<dyn Sleep>);
-
-#[async_trait]
-impl Sleep for RareLooks {
-    async fn sleep(&self, span: Duration) {
-        self.0.sleep(span.max(BETWEEN_LOOKS)).await;
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `HANTAR_AWS_SESSION_TOKEN` | comes with temporary credentials; a secret | none |
 //! | `HANTAR_AWS_ENDPOINT_URL` | an address that stands in for AWS | the region's own |
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
+//! | `HANTAR_QUEUE_PREFIX` | how the names of the queues begin | must be given |
 //! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
@@ -34,6 +35,8 @@ pub struct Config {
     pub aws: AwsEndpoint,
     /// Their names.
     pub tables: TableNames,
+    /// How the names of the queues begin.
+    pub queue_prefix: String,
     /// How many shards there should be.
     pub shards: Option<u16>,
     /// Who serves what a Worker cannot.
@@ -71,6 +74,7 @@ impl Config {
                 business: needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
                 engine: needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
             },
+            queue_prefix: needed("HANTAR_QUEUE_PREFIX", "how the names of the queues begin")?,
             shards,
             aws_api: url("HANTAR_AWS_API_URL")?,
             public_url: url("HANTAR_PUBLIC_URL")?,
@@ -100,12 +104,13 @@ fn level(text: &str) -> Result<Level, ConfigError> {
 mod tests {
     use super::*;
 
-    const NEEDED: [(&str, &str); 5] = [
+    const NEEDED: [(&str, &str); 6] = [
         ("HANTAR_AWS_REGION", "eu-west-1"),
         ("HANTAR_AWS_ACCESS_KEY_ID", "id"),
         ("HANTAR_AWS_SECRET_ACCESS_KEY", "secret"),
         ("HANTAR_BUSINESS_TABLE", "business"),
         ("HANTAR_ENGINE_TABLE", "engine"),
+        ("HANTAR_QUEUE_PREFIX", "hantar"),
     ];
 
     fn parse(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -116,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn five_bindings_are_all_it_needs() {
+    fn six_bindings_are_all_it_needs() {
         let config = parse(&[]).unwrap();
         assert_eq!((config.tables.business.as_str(), config.tables.engine.as_str()), ("business", "engine"));
         assert_eq!((config.aws.endpoint_url, config.aws_api, config.public_url), (None, None, None));

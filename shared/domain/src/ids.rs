@@ -41,6 +41,24 @@ number! {
     EndpointId,
 }
 
+/// One command to a host: 16 random bytes, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub [u8; 16]);
+
+impl CommandId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 16] = hex::decode(text).ok()?.try_into().ok()?;
+        Some(Self(bytes)).filter(|id| id.to_string() == text)
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// Which queue and which host work for a device: a number below the fleet's fixed shard count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard(pub u16);
@@ -163,6 +181,15 @@ mod tests {
                 // A hit is only possible where the id really is the one we would make.
                 prop_assert_eq!(StanzaId::for_message(&key, message), id);
             }
+        }
+    }
+
+    #[test]
+    fn a_command_is_found_by_its_one_spelling() {
+        let id = CommandId([0xab; 16]);
+        assert_eq!(CommandId::parse(&id.to_string()), Some(id));
+        for text in ["", "ab", &"AB".repeat(16), &"ab".repeat(17), &"zz".repeat(16)] {
+            assert_eq!(CommandId::parse(text), None, "{text}");
         }
     }
 

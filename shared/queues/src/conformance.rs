@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, Shard};
 use hantar_domain::webhook::EventId;
 use hantar_usecases::ports::{Job, JobQueue, Queue, Received};
 
@@ -15,7 +15,7 @@ use hantar_usecases::ports::{Job, JobQueue, Queue, Received};
 macro_rules! queue_cases {
     ($test:ident) => {
         $test! {
-            jobs_of_both_kinds_come_as_they_were_sent,
+            jobs_of_every_kind_come_as_they_were_sent,
             each_queue_has_its_own_jobs,
             a_job_that_is_done_is_gone_and_doing_nothing_is_fine,
             a_delayed_job_is_not_seen_before_its_time,
@@ -100,9 +100,10 @@ fn jobs(received: &[Received]) -> HashSet<Job> {
 }
 
 /// More of them than a batch holds.
-pub async fn jobs_of_both_kinds_come_as_they_were_sent(world: World) {
-    let mut sent: Vec<_> = (0..24).map(device).collect();
+pub async fn jobs_of_every_kind_come_as_they_were_sent(world: World) {
+    let mut sent: Vec<_> = (0..23).map(device).collect();
     sent.push(delivery("msg_1_2_3"));
+    sent.push(Job::Command { account: AccountId(1), device: DeviceId(2), command: CommandId([7; 16]) });
     world.queue.send(ONE, &sent, Duration::ZERO).await.unwrap();
     assert_eq!(jobs(&world.receive(ONE, 25).await), sent.into_iter().collect());
 }
@@ -158,10 +159,12 @@ pub async fn waiting_for_nothing_ends(world: World) {
 /// So that it can be parked, and deleted.
 pub async fn a_body_that_is_none_of_ours_comes_without_a_job(world: World) {
     let url = world.url("shard-1").await;
-    world.client.send_message().queue_url(url).message_body("what is this?").send().await.unwrap();
-    let received = world.receive(ONE, 1).await;
-    assert_eq!(received[0].job, None);
-    world.queue.done(ONE, &[received[0].receipt.clone()]).await.unwrap();
+    for body in ["what is this?", r#"{"kind":"command","account":1,"device":2,"command":"no id"}"#] {
+        world.client.send_message().queue_url(&url).message_body(body).send().await.unwrap();
+        let received = world.receive(ONE, 1).await;
+        assert_eq!(received[0].job, None, "{body}");
+        world.queue.done(ONE, &[received[0].receipt.clone()]).await.unwrap();
+    }
 }
 
 /// Also when it is long.

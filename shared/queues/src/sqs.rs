@@ -11,7 +11,7 @@ use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message, QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId};
 use hantar_domain::webhook::EventId;
 use hantar_usecases::ports::{Job, JobQueue, PortError, Queue, Received};
 use hantar_wire::jobs::{Job as Body, Parked};
@@ -157,22 +157,27 @@ impl JobQueue for SqsQueues {
 fn body(job: &Job) -> Body {
     match job {
         Job::Device { account, device } => Body::device(*account, *device),
+        Job::Command { account, device, command } => Body::command(*account, *device, *command),
         Job::Delivery { account, endpoint, event } => Body::delivery(*account, *endpoint, event),
     }
 }
 
-fn job(body: Body) -> Job {
-    match body {
+/// `None` for a command whose id is none.
+fn job(body: Body) -> Option<Job> {
+    Some(match body {
         Body::Device { account, device } => Job::Device { account: AccountId(account), device: DeviceId(device) },
+        Body::Command { account, device, command } => {
+            Job::Command { account: AccountId(account), device: DeviceId(device), command: CommandId::parse(&command)? }
+        }
         Body::Delivery { account, endpoint, event } => {
             Job::Delivery { account: AccountId(account), endpoint: EndpointId(endpoint), event: EventId(event) }
         }
-    }
+    })
 }
 
 /// The doorbell that a message's body is; `None` when it is none of ours. For those whom messages are handed to.
 pub fn job_of_body(text: &str) -> Option<Job> {
-    Body::parse(text).map(job)
+    Body::parse(text).and_then(job)
 }
 
 /// A message without a receipt could not be deleted: it is left to appear again.

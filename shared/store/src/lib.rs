@@ -4,6 +4,7 @@
 
 mod accept;
 mod account;
+mod command;
 mod counts;
 mod credits;
 mod delivery;

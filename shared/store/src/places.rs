@@ -1,6 +1,6 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -102,6 +102,11 @@ impl Place {
 
     pub(crate) fn counts(account: AccountId) -> Self {
         Self::engine(of_account(account), "COUNTS")
+    }
+
+    /// A partition for each: they come and go faster than anything else of an account.
+    pub(crate) fn command(account: AccountId, command: CommandId) -> Self {
+        Self::engine(format!("A#{account}#C#{command}"), "CMD")
     }
 
     pub(crate) fn delivery(account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {

@@ -1,12 +1,15 @@
 //! One file per business act, and the ports that they need from outside.
 
 pub mod account_key;
+pub mod ask_device;
 pub mod authenticate;
 pub mod cancel_message;
 pub mod create_token;
 pub mod found_account;
 pub mod idempotency;
 pub mod link_device;
+pub mod look_up_number;
+mod looks;
 pub mod manage_endpoints;
 pub mod numbers;
 pub mod ports;

@@ -1,16 +1,10 @@
 //! Linking a number: asking for a QR code, and waiting until the host shows one.
 
-use std::time::Duration;
-
 use hantar_domain::device::{Device, PAIRING_WANTED, PairingCode};
 use hantar_domain::ids::DeviceId;
 
+use crate::looks::{Looks, PATIENCE};
 use crate::ports::{Clock, DeviceChange, PortError, Sleep, Tenant};
-
-/// How long a caller waits for a code.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the device is looked at meanwhile.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 /// What came of asking for a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +19,7 @@ pub enum Linking {
     Missing,
 }
 
-/// Asks for a QR code of `device` (the default one when absent) and waits up to `patience` looks for it. Repeatable:
+/// Asks for a QR code of `device` (the default one when absent) and waits up to ten seconds for it. Repeatable:
 /// each run keeps pairing going for three more minutes.
 pub async fn link_device(
     tenant: &dyn Tenant,
@@ -36,6 +30,7 @@ pub async fn link_device(
     let Some(mut device) = find_device(tenant, device).await? else { return Ok(Linking::Missing) };
     let asked_at = clock.now();
     device = want_pairing(tenant, clock, device).await?;
+    let mut looks = Looks::new();
     loop {
         if device.status.is_linked() {
             return Ok(Linking::Linked(Box::new(device)));
@@ -44,10 +39,9 @@ pub async fn link_device(
         if let Some(code) = device.pairing_code.clone().filter(|code| code.expires_at > now) {
             return Ok(Linking::Code(Box::new(device), code));
         }
-        if now.since(asked_at) >= PATIENCE {
+        if now.since(asked_at) >= PATIENCE || !looks.next(sleep).await {
             return Ok(Linking::NotYet(Box::new(device)));
         }
-        sleep.sleep(LOOK_EVERY).await;
         match tenant.device(device.id).await? {
             Some(seen) => device = seen,
             None => return Ok(Linking::Missing),

@@ -2,6 +2,7 @@
 //!
 //! A repeat of any write is harmless; each method says what a repeat answers.
 
+mod commands;
 mod error;
 mod fleet;
 mod keys;
@@ -10,6 +11,7 @@ mod queue;
 mod system;
 mod tenant;
 
+pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
 pub use error::PortError;
 pub use fleet::{DueDelivery, Fleet, FoundVersion, Founding, Sequence, WebSession};
 pub use keys::{KeyError, KeyTable};

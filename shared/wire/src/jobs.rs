@@ -1,8 +1,9 @@
 //! Bodies of queue messages: doorbells, and things put aside for a person.
 //!
-//! Old bodies wait in queues while a release is rolled out, so kinds and fields are added, never renamed.
+//! Old bodies wait in queues while a release is rolled out, so kinds and fields are added, never renamed. A process of an
+//! older release parks a kind that it does not know: whoever receives is rolled out before whoever sends.
 
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId};
 use hantar_domain::webhook::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,15 @@ pub enum Job {
         account: u64,
         /// The device's number.
         device: u64,
+    },
+    /// Somebody waits for a command to be carried out.
+    Command {
+        /// The account's number.
+        account: u64,
+        /// The device's number.
+        device: u64,
+        /// The command's id.
+        command: String,
     },
     /// A delivery is due.
     Delivery {
@@ -41,6 +51,11 @@ impl Job {
     /// The doorbell of a device.
     pub const fn device(account: AccountId, device: DeviceId) -> Self {
         Self::Device { account: account.0, device: device.0 }
+    }
+
+    /// The doorbell of a command.
+    pub fn command(account: AccountId, device: DeviceId, command: CommandId) -> Self {
+        Self::Command { account: account.0, device: device.0, command: command.to_string() }
     }
 
     /// The doorbell of a delivery.
@@ -76,7 +91,10 @@ mod tests {
         assert_eq!(device.body(), r#"{"kind":"device","account":1,"device":2}"#);
         let delivery = Job::delivery(AccountId(1), EndpointId(3), &EventId("msg_1_2_0".into()));
         assert_eq!(delivery.body(), r#"{"kind":"delivery","account":1,"endpoint":3,"event":"msg_1_2_0"}"#);
-        for job in [device, delivery] {
+        let command = Job::command(AccountId(1), DeviceId(2), CommandId([0x1f; 16]));
+        let id = "1f".repeat(16);
+        assert_eq!(command.body(), format!(r#"{{"kind":"command","account":1,"device":2,"command":"{id}"}}"#));
+        for job in [device, delivery, command] {
             assert_eq!(Job::parse(&job.body()), Some(job));
         }
         let parked = Parked { code: "poison_row".into(), text: "why".into() };

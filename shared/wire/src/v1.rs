@@ -8,6 +8,7 @@ pub mod device;
 pub mod error;
 pub mod fields;
 pub mod message;
+pub mod number;
 pub mod page;
 pub mod time;
 pub mod webhook;

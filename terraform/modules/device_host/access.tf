@@ -11,6 +11,8 @@ locals {
     { table = "engine", actions = local.read, keys = ["D#*", "HEARTBEATS", "LEASES", "SETTINGS", "SHARD#*", "VERSION"] },
     { table = "engine", actions = local.write, keys = ["D#*", "HEARTBEATS", "LEASES", "VERSION"] },
     { table = "engine", actions = local.put, keys = ["SETTINGS"] },
+    # Commands, taken and answered.
+    { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["A#*#C#*"] },
     # Numbers for messages received.
     { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#MESSAGES#*"] },
   ]

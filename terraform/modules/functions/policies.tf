@@ -15,6 +15,8 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      # Commands to devices' hosts.
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
     ]
     relay = [
@@ -47,7 +49,10 @@ locals {
   receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 
   queues = {
-    api = []
+    api = [
+      # For commands.
+      { actions = local.send, arns = var.queues.shards },
+    ]
     relay = [
       { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks, var.queues.parked]) },
       # What Lambda itself gives up.

@@ -21,6 +21,7 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
     ]
   }
@@ -46,7 +47,15 @@ locals {
         Resource = [module.secrets.accounts_key_arn]
       }])
     })
-    worker = jsonencode({ Version = "2012-10-17", Statement = local.statements.worker })
+    worker = jsonencode({
+      Version = "2012-10-17"
+      Statement = concat(local.statements.worker, [{
+        # For commands.
+        Effect   = "Allow"
+        Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+        Resource = module.queues.shard_arns
+      }])
+    })
   }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod balance;
 pub(crate) mod connection;
 pub(crate) mod message_list;
 pub(crate) mod messages;
+pub(crate) mod numbers;
 pub(crate) mod webhooks;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     [
         ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
         ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
+        ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),
         ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),

@@ -207,6 +207,7 @@ fn what_belongs_to_another_account_does_not_exist() {
         ("GET", "/api/v1/webhooks/1"),
         ("DELETE", "/api/v1/webhooks/1"),
         ("GET", "/api/v1/connection/qr?device=1"),
+        ("GET", "/api/v1/devices/1/numbers/0123456789"),
     ] {
         let bearer = format!("Bearer {theirs}");
         let answer = door.raw(method, path, &[("authorization", &bearer)], "");
@@ -268,6 +269,7 @@ fn the_description_names_every_route_of_the_dialect() {
             "/api/v1/balance",
             "/api/v1/connection/qr",
             "/api/v1/connection/status",
+            "/api/v1/devices/{id}/numbers/{phone}",
             "/api/v1/messages",
             "/api/v1/messages/send",
             "/api/v1/messages/{id}",

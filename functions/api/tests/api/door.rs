@@ -13,7 +13,7 @@ use hantar_usecases::numbers::Numbers;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::World;
+use crate::world::{SHARDS, World};
 
 /// The router over a small world.
 pub(crate) struct Door {
@@ -49,6 +49,8 @@ impl Door {
         let parts = ApiParts {
             fleet: shared.clone(),
             tenants: shared.clone(),
+            queue: shared.clone(),
+            shards: SHARDS,
             account_keys: Arc::new(AccountKeys::new(shared.clone(), shared.clone(), shared.clone())),
             numbers: Arc::new(Numbers::new(shared.clone(), 10)),
             clock: shared.clone(),

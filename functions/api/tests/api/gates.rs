@@ -13,9 +13,10 @@ use crate::world::NOON;
 const SEND: &str = "/api/v1/messages/send";
 
 /// Every route, with the ability that it asks for.
-const ROUTES: [(&str, &str, &str); 11] = [
+const ROUTES: [(&str, &str, &str); 12] = [
     ("GET", "/api/v1/connection/status", "connection:read"),
     ("GET", "/api/v1/connection/qr", "connection:write"),
+    ("GET", "/api/v1/devices/1/numbers/0123456789", "contacts:read"),
     ("POST", SEND, "messages:send"),
     ("GET", "/api/v1/messages", "messages:read"),
     ("GET", "/api/v1/messages/1", "messages:read"),
@@ -27,8 +28,15 @@ const ROUTES: [(&str, &str, &str); 11] = [
     ("DELETE", "/api/v1/webhooks/1", "webhooks:*"),
 ];
 
-const ALL: [&str; 6] =
-    ["connection:read", "connection:write", "messages:send", "messages:read", "billing:read", "webhooks:*"];
+const ALL: [&str; 7] = [
+    "connection:read",
+    "connection:write",
+    "contacts:read",
+    "messages:send",
+    "messages:read",
+    "billing:read",
+    "webhooks:*",
+];
 
 #[test]
 fn every_route_asks_for_a_token_and_for_its_own_ability() {
@@ -211,6 +219,8 @@ fn a_number_that_is_none_leads_to_nothing() {
         for kind in ["messages", "webhooks"] {
             assert_eq!(door.get(&token, &format!("/api/v1/{kind}/{id}")).code(), 404, "{kind}/{id}");
         }
+        let number = format!("/api/v1/devices/{id}/numbers/0123456789");
+        assert_eq!(door.get(&token, &number).code(), 404, "{number}");
     }
 }
 

@@ -6,6 +6,7 @@ mod door;
 mod fuzz;
 mod gates;
 mod lists;
+mod numbers;
 mod tenant;
 mod validation;
 mod world;

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use hantar_domain::account::Account;
 use hantar_domain::credits::Balance;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
 use hantar_domain::message::{Direction, Fact, Message, State as MessageState, Step, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Deleted, Delivery, DeliveryState, DeviceChange,
-    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, PortError, Reception, Refusal, StateCounts, Tenant,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Command, Commands, Created, Deleted, Delivery, DeliveryState,
+    DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Outcome, PortError, Reception, Refusal,
+    StateCounts, Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -58,6 +59,27 @@ fn shows(filter: &MessageFilter, message: &Message) -> bool {
 /// its test.
 fn no_handler_calls_this() -> ! {
     unreachable!("a handler did what is not its part")
+}
+
+#[async_trait]
+impl Commands for Records {
+    async fn put_command(&self, command: &Command) -> Result<(), PortError> {
+        self.world.in_order()?.commands.insert((self.account, command.id), (command.clone(), None));
+        Ok(())
+    }
+
+    async fn take_command(&self, _: DeviceId, _: CommandId, _: Epoch) -> Result<Option<Command>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn answer_command(&self, _: CommandId, _: Epoch, _: &Outcome) -> Result<bool, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn answer_of(&self, id: CommandId) -> Result<Option<Outcome>, PortError> {
+        let state = self.world.in_order()?;
+        Ok(state.commands.get(&(self.account, id)).and_then(|(_, answer)| answer.clone()))
+    }
 }
 
 #[async_trait]

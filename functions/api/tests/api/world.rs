@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hantar_domain::account::Account;
 use hantar_domain::credits::Balance;
 use hantar_domain::device::{Device, Status};
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, MessageId, Shard, StanzaKey, TokenId, UserId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, StanzaKey, TokenId, UserId};
 use hantar_domain::message::Message;
 use hantar_domain::phone::Region;
 use hantar_domain::sealed::DataKey;
@@ -19,12 +19,14 @@ use hantar_domain::user::{Email, Role, User};
 use hantar_domain::webhook::Endpoint;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
-    Clock, DueDelivery, Entropy, Fleet, FoundVersion, Founding, KeyWrap, PortError, Sequence, Sleep, Tenant, Tenants,
-    WebSession,
+    Clock, Command, DueDelivery, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Outcome, PortError,
+    Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession,
 };
 
 use super::tenant::Records;
 
+/// How many shards there are.
+pub(crate) const SHARDS: u16 = 4;
 /// When everything happens.
 pub(crate) const NOON: i64 = 1_795_169_053;
 
@@ -55,6 +57,10 @@ pub(crate) struct State {
     pub(crate) books: BTreeMap<AccountId, Books>,
     /// Every call to the tables fails.
     pub(crate) busy: bool,
+    /// Commands that somebody asked for, with their answers.
+    pub(crate) commands: HashMap<(AccountId, CommandId), (Command, Option<Outcome>)>,
+    /// What a host answers when it is rung for a command; nothing when there is no host.
+    pub(crate) host: Option<Outcome>,
     /// How many messages the store looks at for one page.
     pub(crate) looked_at: usize,
 }
@@ -199,7 +205,7 @@ impl Fleet for World {
     }
 
     async fn shard_count(&self, _: u16) -> Result<u16, PortError> {
-        unimplemented!("not called by handlers")
+        self.in_order().map(|_| SHARDS)
     }
 
     async fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64, PortError> {
@@ -285,6 +291,39 @@ impl Fleet for World {
     }
 
     async fn keep_client_version(&self, _: &FoundVersion) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+}
+
+#[async_trait]
+impl JobQueue for World {
+    async fn prepare(&self, _: u16) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    /// A host, if there is one, is at work at once.
+    async fn send(&self, to: Queue, jobs: &[Job], _: Duration) -> Result<(), PortError> {
+        let mut state = self.in_order()?;
+        for job in jobs {
+            let Job::Command { account, device, command } = job else { unreachable!("a handler rang for {job:?}") };
+            assert_eq!(to, Queue::Shard(Shard::of(*device, SHARDS)));
+            let answer = state.host.clone();
+            let (command, answered) = state.commands.get_mut(&(*account, *command)).unwrap();
+            assert_eq!(command.device, *device);
+            *answered = answer;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, _: Queue, _: Duration) -> Result<Vec<Received>, PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn park(&self, _: &str, _: &str) -> Result<(), PortError> {
+        unimplemented!("not called by handlers")
+    }
+
+    async fn done(&self, _: Queue, _: &[String]) -> Result<(), PortError> {
         unimplemented!("not called by handlers")
     }
 }

@@ -87,6 +87,11 @@ async fn look(world: &World, measured: &mut Measured) {
     for path in ["/api/v1/connection/qr", "/api/v1/connection/qr?device=1"] {
         measured.note("GET /api/v1/connection/qr", 503, world.api("GET", path, None).await);
     }
+    // Nor does anybody answer for a device.
+    let number = "/api/v1/devices/1/numbers/0123456789";
+    measured.note("GET /api/v1/devices/{id}/numbers/{phone}", 409, world.api("GET", number, None).await);
+    world.link_elsewhere().await;
+    measured.note("GET /api/v1/devices/{id}/numbers/{phone}", 504, world.api("GET", number, None).await);
     let endpoint = Endpoint {
         account: world.account,
         id: EndpointId(1),

@@ -11,19 +11,23 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::device::Status;
+use hantar_domain::ids::{AccountId, DeviceId, UserId};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::sealed::DataKey;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
-use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, tokio_sleep};
+use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::clock::CivilTime;
 use hantar_platform::embedded::DynamoEngine;
+use hantar_queues::SqsQueues;
+use hantar_queues::embedded::QueueEngine;
 use hantar_store::{Store, TableNames};
 use hantar_testkit::clock::{FrozenClock, SeededEntropy};
 use hantar_usecases::create_token::{NewToken, create_token};
 use hantar_usecases::found_account::{Founders, NewAccount, found_account};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock as _, Fleet, KeyWrap, PortError, Sleep, Tenants};
+use hantar_usecases::ports::{Clock as _, DeviceChange, Fleet, JobQueue as _, KeyWrap, PortError, Sleep, Tenants};
 use hantar_usecases::send_message::{Draft, send_message};
 use hantar_usecases::sign_in::create_sign_in;
 use hantar_worker::{Config, Surroundings, router};
@@ -31,24 +35,28 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 const ORIGIN: &str = "https://api.example.com";
+const PREFIX: &str = "worker";
 
 /// The SDK's calls, in order, by operation.
 #[derive(Clone, Debug)]
 struct Counting {
-    inner: SharedHttpClient,
+    tables: SharedHttpClient,
+    queues: SharedHttpClient,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl HttpClient for Counting {
     fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, parts);
-        SharedHttpConnector::new(CountingConnector { inner, calls: self.calls.clone() })
+        let tables = self.tables.http_connector(settings, parts);
+        let queues = self.queues.http_connector(settings, parts);
+        SharedHttpConnector::new(CountingConnector { tables, queues, calls: self.calls.clone() })
     }
 }
 
 #[derive(Debug)]
 struct CountingConnector {
-    inner: SharedHttpConnector,
+    tables: SharedHttpConnector,
+    queues: SharedHttpConnector,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -56,7 +64,7 @@ impl HttpConnector for CountingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         self.calls.lock().unwrap().push(target.rsplit('.').next().unwrap_or_default().to_owned());
-        self.inner.call(request)
+        if target.starts_with("AmazonSQS") { self.queues.call(request) } else { self.tables.call(request) }
     }
 }
 
@@ -110,7 +118,9 @@ impl World {
     pub(crate) async fn new() -> Self {
         let (clock, entropy) = (FrozenClock::default(), SeededEntropy::new(31));
         let engine = DynamoEngine::in_memory().unwrap();
-        let counting = Counting { inner: engine.http_client(), calls: Arc::default() };
+        let milliseconds = clock.clone();
+        let queues = QueueEngine::in_memory(Arc::new(move || milliseconds.now().0.div_euclid(1000))).unwrap();
+        let counting = Counting { tables: engine.http_client(), queues: queues.http_client(), calls: Arc::default() };
         let sleep: Arc<dyn Sleep> = Arc::new(Waiting(clock.clone()));
         let around = Surroundings {
             connector: SharedHttpClient::new(counting.clone()),
@@ -131,6 +141,10 @@ impl World {
         let fleet = store.fleet();
         fleet.prepare().await.unwrap();
         fleet.shard_count(4).await.unwrap();
+        let queues = Connector::InProcess(queues.http_client());
+        let time = aws_smithy_async::time::SharedTimeSource::new(CivilTime);
+        let queues = sqs(&AwsEndpoint::in_process(), queues, tokio_sleep(), time);
+        SqsQueues::new(queues, PREFIX.into()).prepare(4).await.unwrap();
         let numbers = Numbers::new(fleet.clone(), 100);
         let new = NewAccount {
             name: "Kedai".into(),
@@ -146,7 +160,8 @@ impl World {
         let (_, token) = create_token(&*fleet, &numbers, &entropy, token).await.unwrap();
         let aws = AwsEndpoint::in_process();
         let (shards, aws_api, public_url) = (Some(4), None, None);
-        let config = Config { aws, tables, shards, aws_api, public_url, log: tracing::Level::INFO };
+        let queue_prefix = PREFIX.into();
+        let config = Config { aws, tables, queue_prefix, shards, aws_api, public_url, log: tracing::Level::INFO };
         let (sign_in, tenants) = (secret(&*fleet, &entropy, &clock, account, user).await, store.tenants());
         let cookie = String::new();
         let first = secret(&*fleet, &entropy, &clock, account, user).await;
@@ -200,6 +215,16 @@ impl World {
             ("content-type", "application/x-www-form-urlencoded"),
         ];
         self.ask(method, path, body, &own).await
+    }
+
+    /// Links a number to the account's device, as a host of another place would.
+    pub(crate) async fn link_elsewhere(&self) {
+        let phone = PhoneNumber::from_e164("60111222333").unwrap();
+        let linked = DeviceChange::Linked { phone, lid: None };
+        let tenant = self.tenants.for_account(self.account);
+        tenant.change_device(DeviceId(1), &linked, None).await.unwrap();
+        let connected = DeviceChange::Status { status: Status::Connected, reason: None, at: self.now() };
+        tenant.change_device(DeviceId(1), &connected, None).await.unwrap();
     }
 
     /// Sends so many at once, as one process of another form would.

@@ -9,6 +9,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;
+pub mod commands;
 pub mod deliveries;
 pub mod devices;
 pub mod endings;
@@ -106,6 +107,11 @@ macro_rules! store_cases {
             keys::numbers_are_added_to_a_set,
             keys::many_keys_are_stored_at_once_and_erased,
             keys::a_value_that_no_item_holds_is_refused,
+            commands::a_command_is_taken_and_answered,
+            commands::a_command_is_taken_by_one_host_once,
+            commands::a_command_is_answered_once,
+            commands::nobody_takes_or_answers_a_command_that_is_over,
+            commands::a_command_is_found_by_its_own_account_and_device_alone,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

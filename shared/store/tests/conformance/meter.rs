@@ -2,12 +2,13 @@
 
 use std::future::Future;
 
-use hantar_domain::ids::{EndpointId, Epoch};
+use hantar_domain::ids::{CommandId, EndpointId, Epoch};
 use hantar_domain::message::{Fact, Lane, Message};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::webhook::{EventId, EventKind};
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::faults::{FaultPlan, FaultyClient};
-use hantar_usecases::ports::{Acceptance, Attempt, Delivery, DeliveryState, Refusal};
+use hantar_usecases::ports::{Acceptance, Answer, Ask, Attempt, Command, Delivery, DeliveryState, Person, Refusal};
 
 use super::support::{in_process, world};
 
@@ -77,4 +78,13 @@ async fn the_way_of_a_message_takes_few_write_units() {
         Attempt { at: later, took: std::time::Duration::ZERO, status: Some(200), failure: None, excerpt: "ok".into() };
     let made = tenant.record_attempt(&delivery, 0, &attempt, DeliveryState::Delivered, later);
     units(&faulty, "delivery made", made).await;
+    let ask = Ask::Number(PhoneNumber::from_e164("60123456789").unwrap());
+    let id = CommandId([1; 16]);
+    let command = Command { id, device, ask, expires_at: home.now() + std::time::Duration::from_secs(10) };
+    let person = Person { jid: "60123456789@s.whatsapp.net".into(), lid: Some("100000000000001".into()) };
+    let answer = Ok(Answer::Number(Some(person)));
+    let asked = units(&faulty, "command put", tenant.put_command(&command)).await;
+    let taken = units(&faulty, "command taken", tenant.take_command(device, id, Epoch(1))).await;
+    let answered = units(&faulty, "command answered", tenant.answer_command(id, Epoch(1), &answer)).await;
+    assert!(asked + taken + answered <= 3.0);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, Shard};
 use hantar_domain::webhook::EventId;
 
 use super::PortError;
@@ -26,6 +26,15 @@ pub enum Job {
         account: AccountId,
         /// Which.
         device: DeviceId,
+    },
+    /// Somebody waits for a command to be carried out.
+    Command {
+        /// Whose.
+        account: AccountId,
+        /// By which device.
+        device: DeviceId,
+        /// Which.
+        command: CommandId,
     },
     /// A delivery is due.
     Delivery {

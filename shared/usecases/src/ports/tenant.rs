@@ -16,7 +16,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
 
-use super::PortError;
+use super::{Commands, PortError};
 
 /// The only way to a tenant's records.
 pub trait Tenants: Send + Sync {
@@ -277,7 +277,7 @@ pub enum Change {
 
 /// One account's records.
 #[async_trait]
-pub trait Tenant: Send + Sync {
+pub trait Tenant: Commands + Send + Sync {
     /// The account.
     async fn account(&self) -> Result<Option<Account>, PortError>;
 

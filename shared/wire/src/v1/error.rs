@@ -21,12 +21,15 @@ pub struct ErrorBody {
     /// What is left, for 402.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<i64>,
+    /// The id of a command that nobody answered, for 504. Hosts log it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl ErrorBody {
     /// An error that is all said by its text and code.
     pub fn new(message: impl Into<String>, code: &'static str) -> Self {
-        Self { message: message.into(), code, errors: None, required: None, balance: None }
+        Self { message: message.into(), code, errors: None, required: None, balance: None, command: None }
     }
 
     /// A request with wrong fields.

@@ -67,8 +67,12 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "jobs touches no table"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.this["api"].policy, "sqs:")
-    error_message = "only the relay and the sweeps ring"
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["api"].policy).Statement :
+      toset(statement.Action) == toset(["sqs:GetQueueUrl", "sqs:SendMessage"]) && toset(statement.Resource) == toset(var.queues.shards)
+      if anytrue([for action in statement.Action : startswith(action, "sqs:")])
+    ])
+    error_message = "the api rings at shards for its commands, and does nothing else with queues"
   }
   assert {
     condition = alltrue([

@@ -92,18 +92,23 @@ fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
         let text = match problem {
             Problem::Required => format!("The {name} field is required."),
             Problem::TooLong(most) => format!("The {name} field must not be greater than {most} characters."),
-            Problem::Phone { adjective, error: PhoneError::Invalid } => {
-                format!(
-                    "The {name} field must be a valid {adjective} phone number, such as 0123456789 or +60123456789."
-                )
-            }
-            Problem::Phone { error: PhoneError::OtherRegion, .. } => {
-                format!("The {name} field is a number of a country that this account does not send to.")
-            }
+            Problem::Phone { adjective, error } => phone_problem(&name, &adjective, error),
             Problem::NoDevice => format!("The selected {name} is invalid."),
             Problem::TooFarAhead => format!("The {name} field must be a date within one year."),
         };
         errors.add(field, text);
+    }
+}
+
+/// What is wrong with a phone number in the field of this name.
+pub(super) fn phone_problem(name: &str, adjective: &str, error: PhoneError) -> String {
+    match error {
+        PhoneError::Invalid => {
+            format!("The {name} field must be a valid {adjective} phone number, such as 0123456789 or +60123456789.")
+        }
+        PhoneError::OtherRegion => {
+            format!("The {name} field is a number of a country that this account does not send to.")
+        }
     }
 }
 
