@@ -188,7 +188,7 @@ impl Keeper {
             leases: &leases,
             over: &over,
         });
-        for shard in give_back {
+        if let Some(shard) = give_back {
             self.begin_to_leave(shard);
         }
         self.take_all(take).await?;

@@ -1,12 +1,11 @@
 //! Which shards a host takes and gives back: pure, from what it sees to what it does.
 //!
-//! All hosts decide by themselves, so the rules must not make two of them swap shards for ever: only a host that holds
-//! two more than the poorest gives back, no more than it has above its share, and only the poorest take.
+//! All hosts decide by themselves, so the rules must not make two of them swap shards for ever: only the richest that holds
+//! two more than the poorest gives back, one at a look, and only the poorest take.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hantar_domain::ids::Shard;
-use hantar_domain::lease::fair_share;
 use hantar_usecases::ports::{Heartbeat, HostId, ShardLease};
 
 /// What a host sees.
@@ -37,7 +36,8 @@ pub(super) struct Taking {
 /// What to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    pub(super) give_back: Vec<Shard>,
+    /// One at a time: its devices are to be connected elsewhere before those of the next one come.
+    pub(super) give_back: Option<Shard>,
     pub(super) take: Vec<Taking>,
 }
 
@@ -47,15 +47,7 @@ pub(super) fn plan(view: &View<'_>) -> Plan {
             || view.heartbeats.iter().any(|beat| beat.host == *host && !beat.ended && !view.over.contains(host))
     };
     let mut holdings = holdings(view, alive);
-    let fair = fair_share(view.shards, holdings.len());
-    let poorest = holdings.iter().filter(|(host, _)| **host != view.me).map(|(_, count)| *count).min();
-    let mine = view.mine.len();
     let mut plan = Plan::default();
-    if poorest.is_some_and(|poorest| mine > poorest + 1) {
-        let spare = mine.saturating_sub(fair).max(1);
-        plan.give_back = view.mine.iter().rev().take(spare).copied().collect();
-        return plan;
-    }
     // One after the other to whoever has least by then: all who see the same agree, and nobody takes another's.
     for taking in free(view, alive) {
         let poorest = holdings.iter_mut().min_by_key(|(host, count)| (**count, *host));
@@ -64,6 +56,12 @@ pub(super) fn plan(view: &View<'_>) -> Plan {
         if **host == *view.me {
             plan.take.push(taking);
         }
+    }
+    // What is free is about to be somebody's, and counts as that already.
+    let (poorest, richest) = (holdings.values().min(), holdings.values().max());
+    let mine = holdings.get(view.me);
+    if mine == richest && mine.zip(poorest).is_some_and(|(mine, poorest)| *mine > poorest + 1) {
+        plan.give_back = view.mine.last().copied();
     }
     plan
 }
@@ -153,7 +151,13 @@ mod tests {
     fn a_newcomer_is_given_its_share_and_takes_no_more() {
         let all: Vec<_> = (0..4).map(|shard| lease(shard, Some("me"))).collect();
         let plan = planned(&[0, 1, 2, 3], &[beat("me", false), beat("new", false)], &all, &[]);
-        assert_eq!(plan.give_back.len(), 2);
+        assert_eq!(plan.give_back, Some(Shard(3)), "one after the other");
+        let given: Vec<_> = all[..3].iter().cloned().chain([lease(3, None)]).collect();
+        let next = planned(&[0, 1, 2], &[beat("me", false), beat("new", false)], &given, &[]);
+        assert_eq!((next.give_back, next.take.len()), (Some(Shard(2)), 0));
+        let on_its_way: Vec<_> = all[..2].iter().cloned().chain([lease(2, Some("new")), lease(3, None)]).collect();
+        let half = planned(&[0, 1], &[beat("me", false), beat("new", false)], &on_its_way, &[]);
+        assert_eq!(half, Plan::default());
         let some = [lease(0, Some("other")), lease(1, Some("other")), lease(2, None), lease(3, None)];
         assert_eq!(planned(&[], &[beat("other", false)], &some, &[]).take.len(), 2);
     }
@@ -162,7 +166,7 @@ mod tests {
     fn the_third_of_three_hosts_gets_a_shard_too_and_then_all_is_quiet() {
         let beats = [beat("me", false), beat("b", false), beat("c", false)];
         let uneven = [lease(0, Some("me")), lease(1, Some("me")), lease(2, Some("b")), lease(3, Some("b"))];
-        assert_eq!(planned(&[0, 1], &beats, &uneven, &[]).give_back, [Shard(1)]);
+        assert_eq!(planned(&[0, 1], &beats, &uneven, &[]).give_back, Some(Shard(1)));
         let even = [lease(0, Some("me")), lease(1, None), lease(2, Some("b")), lease(3, Some("b"))];
         assert_eq!(planned(&[0], &beats, &even, &[]), Plan::default(), "the free one is for the poorest");
         let done = [lease(0, Some("me")), lease(1, Some("c")), lease(2, Some("b")), lease(3, Some("b"))];
@@ -236,7 +240,7 @@ mod tests {
                     leases: &leases,
                     over: &BTreeSet::new(),
                 });
-                for shard in plan.give_back {
+                if let Some(shard) = plan.give_back {
                     self.owners.insert(shard, None);
                     moved = true;
                 }
@@ -252,7 +256,8 @@ mod tests {
         /// Rounds until nothing moves; answers how many shards changed hands meanwhile.
         fn settle(&mut self, dice: &mut impl FnMut(usize) -> usize) -> usize {
             let before = self.moves;
-            for _ in 0..20 {
+            // A shard moves at a look, and each host looks once in a round.
+            for _ in 0..100 {
                 let staying = self.hosts.iter().filter(|(_, leaving)| !**leaving).map(|(host, _)| host.clone());
                 let mut order: Vec<HostId> = staying.collect();
                 for index in (1..order.len()).rev() {

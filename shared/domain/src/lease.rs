@@ -78,11 +78,6 @@ impl Watch {
     }
 }
 
-/// How many shards a host should hold when `hosts` are alive: even, rounded up, never none.
-pub fn fair_share(shards: u16, hosts: usize) -> usize {
-    usize::from(shards).div_ceil(hosts.max(1))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -241,12 +236,5 @@ mod tests {
         watch.look(2, Duration::from_secs(9));
         assert!(!watch.is_over_at(Duration::from_secs(18), &terms));
         assert!(watch.is_over_at(Duration::from_secs(19), &terms));
-    }
-
-    #[test]
-    fn shards_are_shared_evenly() {
-        assert_eq!(fair_share(4, 3), 2);
-        assert_eq!(fair_share(64, 3), 22);
-        assert_eq!(fair_share(4, 0), 4);
     }
 }
