@@ -12,7 +12,7 @@ use hantar_domain::ids::DeviceId;
 use hantar_domain::message::{Direction, Message};
 use hantar_domain::phone::PhoneError;
 use hantar_domain::reason::explain;
-use hantar_usecases::authenticate::{Caller, is_verified};
+use hantar_usecases::authenticate::Caller;
 use hantar_usecases::ports::{Entropy, MessageFilter, Tenant};
 use hantar_usecases::send_message::{Draft, Problem, SendError, send_message};
 use maud::{Markup, html};
@@ -55,12 +55,13 @@ impl Form {
         Ok(Self { phone: take("phone"), body, device: take("device"), key: take("key"), errors: vec![] })
     }
 
-    fn draft(&self) -> Draft {
+    fn draft(&self, caller: &Caller) -> Draft {
         let content = format!("{}\0{}\0{}", self.phone, self.device, self.body);
         let key = (!self.key.is_empty() && self.key.len() <= 64).then(|| format!("page {}", self.key));
         Draft {
             phone: self.phone.clone(),
             body: self.body.clone(),
+            sender: Some(caller.user),
             // A number that is none leads to no device, which the draft's check then says.
             device: (!self.device.is_empty()).then(|| DeviceId(self.device.parse().unwrap_or(0))),
             idempotency: key.map(|key| (key, content.into_bytes())),
@@ -135,17 +136,14 @@ pub(crate) async fn send(State(parts): State<Arc<DashboardParts>>, request: Requ
 /// `None` when the message is on its way; otherwise the form with what is wrong.
 async fn accept(parts: &DashboardParts, caller: &Caller, mut form: Form) -> Result<Option<Form>, PageError> {
     let tenant = parts.tenants.for_account(caller.account);
-    if !is_verified(&*tenant, caller).await? {
-        form.errors.push(("", "Verify your e-mail address before you send.".to_owned()));
-        return Ok(Some(form));
-    }
     if form.body.contains('\0') {
         form.errors.push(("body", "The message must not contain a NUL character.".to_owned()));
         return Ok(Some(form));
     }
-    let sent = send_message(&*tenant, &parts.numbers, &*parts.clock, caller.account, form.draft()).await;
+    let sent = send_message(&*tenant, &parts.numbers, &*parts.clock, caller.account, form.draft(caller)).await;
     form.errors = match sent {
         Ok(_) => return Ok(None),
+        Err(SendError::Unverified) => vec![("", "Verify your e-mail address before you send.".to_owned())],
         Err(SendError::Invalid(found)) => found.into_iter().map(|found| (found.field, words(&found.problem))).collect(),
         Err(SendError::Credits { required, balance }) => {
             vec![("", format!("There are not enough credits: it costs {required}, and {balance} are left."))]

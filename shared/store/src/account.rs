@@ -1,13 +1,15 @@
 //! Accounts and their people.
 
 use hantar_domain::account::Account;
-use hantar_domain::ids::UserId;
+use hantar_domain::device::Device;
+use hantar_domain::ids::{AccountId, DeviceId, UserId};
 use hantar_domain::phone::Region;
 use hantar_domain::user::{Email, Role, User};
 use hantar_usecases::ports::PortError;
 
+use crate::device;
 use crate::items::{Fields, Item, NewItem, bytes, number, text, texts, time};
-use crate::places::Place;
+use crate::places::{Place, Table};
 use crate::tenant::TenantStore;
 
 pub(crate) fn item(account: &Account, wrapped_key: &[u8]) -> Item {
@@ -34,16 +36,8 @@ pub(crate) fn email_item(user: &User) -> Item {
 
 impl TenantStore {
     pub(crate) async fn own_account(&self) -> Result<Option<Account>, PortError> {
-        let Some(item) = self.store.get(&Place::account(self.account)).await? else { return Ok(None) };
-        let fields = Fields(&item);
-        let codes = fields.texts("rg")?;
-        let regions = codes.iter().map(|code| Region::from_code(code).ok_or_else(|| fields.damaged("rg")));
-        Ok(Some(Account {
-            id: self.account,
-            name: fields.text("n")?.to_owned(),
-            regions: regions.collect::<Result<_, _>>()?,
-            created_at: fields.time("t")?,
-        }))
+        let item = self.store.get(&Place::account(self.account)).await?;
+        item.map(|item| read(self.account, &item)).transpose()
     }
 
     pub(crate) async fn own_wrapped_key(&self) -> Result<Option<Vec<u8>>, PortError> {
@@ -52,14 +46,55 @@ impl TenantStore {
     }
 
     pub(crate) async fn own_user(&self, id: UserId) -> Result<Option<User>, PortError> {
-        let Some(item) = self.store.get(&Place::user(self.account, id)).await? else { return Ok(None) };
-        let fields = Fields(&item);
-        Ok(Some(User {
-            id,
-            account: self.account,
-            email: fields.word("em", |email| Email::parse(email).ok())?,
-            verified_at: fields.maybe_time("vt")?,
-            role: fields.word("ro", Role::from_word)?,
-        }))
+        let item = self.store.get(&Place::user(self.account, id)).await?;
+        item.map(|item| read_user(self.account, id, &item)).transpose()
     }
+
+    /// One call for all that is asked by number.
+    pub(crate) async fn read_for_sending(
+        &self,
+        device: Option<DeviceId>,
+        sender: Option<UserId>,
+    ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError> {
+        let account = Place::account(self.account);
+        let named = device.map(|id| Place::device(self.account, id));
+        let user = sender.map(|id| (id, Place::user(self.account, id)));
+        let places: Vec<_> = [Some(&account), named.as_ref(), user.as_ref().map(|(_, place)| place)]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let found = self.store.get_all(Table::Business, &places).await?;
+        let at = |place: &Place| found.iter().find(|item| Fields(item).text("sk").is_ok_and(|sk| sk == place.sk));
+        let device = match &named {
+            Some(place) => at(place).map(device::read).transpose()?,
+            None => self.own_devices().await?.into_iter().find(|device| device.is_default),
+        };
+        let account = at(&account).map(|item| read(self.account, item)).transpose()?;
+        let sender = user.and_then(|(id, place)| Some(read_user(self.account, id, at(&place)?))).transpose()?;
+        Ok((account, device, sender))
+    }
+}
+
+fn read(id: AccountId, item: &Item) -> Result<Account, PortError> {
+    let fields = Fields(item);
+    let codes = fields.texts("rg")?;
+    let regions = codes.iter().map(|code| Region::from_code(code).ok_or_else(|| fields.damaged("rg")));
+    Ok(Account {
+        id,
+        name: fields.text("n")?.to_owned(),
+        regions: regions.collect::<Result<_, _>>()?,
+        created_at: fields.time("t")?,
+    })
+}
+
+fn read_user(account: AccountId, id: UserId, item: &Item) -> Result<User, PortError> {
+    let fields = Fields(item);
+    Ok(User {
+        id,
+        account,
+        email: fields.word("em", |email| Email::parse(email).ok())?,
+        verified_at: fields.maybe_time("vt")?,
+        role: fields.word("ro", Role::from_word)?,
+    })
 }

@@ -37,6 +37,14 @@ impl Tenant for TenantStore {
         self.own_user(id).await
     }
 
+    async fn sending_from(
+        &self,
+        device: Option<DeviceId>,
+        sender: Option<UserId>,
+    ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError> {
+        self.read_for_sending(device, sender).await
+    }
+
     async fn balance(&self) -> Result<Balance, PortError> {
         self.read_balance().await
     }

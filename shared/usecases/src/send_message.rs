@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hantar_domain::credits::PRICE;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId};
+use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, UserId};
 use hantar_domain::merge::render;
 use hantar_domain::message::{Direction, Lane, MAX_BODY_CHARS, Message, State, Step};
 use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
@@ -35,6 +35,8 @@ pub struct Draft {
     pub attributes: Vec<(String, String)>,
     /// The caller's own reference.
     pub external_id: Option<String>,
+    /// The person who sends, who must have a verified address; `None` for what the house sends by itself.
+    pub sender: Option<UserId>,
     /// The device to send by; the default one when absent.
     pub device: Option<DeviceId>,
     /// Not before.
@@ -77,6 +79,9 @@ pub struct FieldProblem {
 /// Why a message is not accepted. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
+    /// The sender's e-mail address is not verified.
+    #[error("the sender's e-mail address is not verified")]
+    Unverified,
     /// The draft is wrong: mend the named fields.
     #[error("the message is not valid")]
     Invalid(Vec<FieldProblem>),
@@ -105,11 +110,11 @@ pub async fn send_message(
     account: AccountId,
     draft: Draft,
 ) -> Result<Message, SendError> {
-    let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
-    let device = match draft.device {
-        Some(id) => tenant.device(id).await?,
-        None => tenant.devices().await?.into_iter().find(|device| device.is_default),
-    };
+    let (record, device, sender) = tenant.sending_from(draft.device, draft.sender).await?;
+    let record = record.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
+    if draft.sender.is_some() && !sender.is_some_and(|sender| sender.verified_at.is_some()) {
+        return Err(SendError::Unverified);
+    }
     let now = clock.now();
     let (phone, body, device) = check(&draft, &record.regions, device, now).map_err(SendError::Invalid)?;
     let lane = if draft.campaign {

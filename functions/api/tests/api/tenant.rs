@@ -96,6 +96,19 @@ impl Tenant for Records {
         self.with(|books| books.users.iter().find(|user| user.id == id).cloned())
     }
 
+    async fn sending_from(
+        &self,
+        device: Option<DeviceId>,
+        sender: Option<UserId>,
+    ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError> {
+        self.with(|books| {
+            let wanted = |one: &&Device| device.map_or(one.is_default, |id| one.id == id);
+            let device = books.devices.values().find(wanted).cloned();
+            let sender = books.users.iter().find(|user| Some(user.id) == sender).cloned();
+            (Some(books.account.clone()), device, sender)
+        })
+    }
+
     async fn balance(&self) -> Result<Balance, PortError> {
         self.with(|books| books.balance)
     }

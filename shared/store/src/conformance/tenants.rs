@@ -34,6 +34,14 @@ pub async fn two_tenants_never_see_each_others_records(world: World) {
     assert_eq!(other.cancel(id, None, at).await.unwrap(), Cancelled::Missing);
     assert_eq!(other.device(one.device).await.unwrap(), None);
     assert_eq!(other.user(one.founding.owner.id).await.unwrap(), None);
+    let (account, device, sender) = other.sending_from(Some(one.device), Some(one.founding.owner.id)).await.unwrap();
+    assert_eq!((account.map(|account| account.id), device, sender), (Some(two.account), None, None));
+    let (account, device, sender) = other.sending_from(None, Some(two.founding.owner.id)).await.unwrap();
+    assert_eq!(account.as_ref(), Some(&two.founding.account));
+    assert_eq!(device.map(|device| device.id), Some(two.device), "the default one");
+    assert_eq!(sender.as_ref(), Some(&two.founding.owner));
+    let (_, device, sender) = other.sending_from(Some(two.device), None).await.unwrap();
+    assert_eq!((device.map(|device| device.id), sender), (Some(two.device), None));
     assert_eq!(other.delivery(delivery.endpoint, &delivery.event).await.unwrap(), None);
     assert_eq!(two.tenant.accept(&two.keyed(1, 2)).await.unwrap(), Accepted::Stored, "the key is another one");
     assert_eq!(two.message(id).await.account, two.account);

@@ -287,6 +287,14 @@ pub trait Tenant: Commands + Send + Sync {
     /// A person of the account.
     async fn user(&self, id: UserId) -> Result<Option<User>, PortError>;
 
+    /// What accepting a message begins with, in one read, strongly consistent: the account, the device (the default one
+    /// when `device` is absent), and who sends, where that is a person.
+    async fn sending_from(
+        &self,
+        device: Option<DeviceId>,
+        sender: Option<UserId>,
+    ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError>;
+
     /// The credits, strongly consistent.
     async fn balance(&self) -> Result<Balance, PortError>;
 

@@ -46,19 +46,26 @@ pub(crate) async fn send(
 ) -> Result<(StatusCode, Shown), ApiError> {
     let parts = &api.parts;
     let tenant = parts.tenants.for_account(caller.account);
-    ask_verified(&*tenant, &caller).await?;
     let headers = request.headers().clone();
-    let values = body::fields(request).await?;
+    let values = match body::fields(request).await {
+        Ok(values) => values,
+        Err(error) => {
+            ask_verified(&*tenant, &caller).await?;
+            return Err(error);
+        }
+    };
     let (asked, mut errors) = SendRequest::read(&values);
     let key = idempotency_key(&headers, &mut errors);
-    let draft = draft(asked, key);
+    let draft = draft(&caller, asked, key);
     if !errors.is_empty() {
+        ask_verified(&*tenant, &caller).await?;
         let found = problems(&*tenant, &*parts.clock, caller.account, &draft).await?;
         add_problems(&mut errors, found);
         return Err(ApiError::Invalid(errors));
     }
     match send_message(&*tenant, &parts.numbers, &*parts.clock, caller.account, draft).await {
         Ok(message) => Ok((StatusCode::ACCEPTED, shown(MessageBody::new(&message)))),
+        Err(SendError::Unverified) => Err(ApiError::Unverified),
         Err(SendError::Invalid(found)) => {
             add_problems(&mut errors, found);
             Err(ApiError::Invalid(errors))
@@ -69,7 +76,7 @@ pub(crate) async fn send(
     }
 }
 
-fn draft(asked: SendRequest, key: Option<String>) -> Draft {
+fn draft(caller: &Caller, asked: SendRequest, key: Option<String>) -> Draft {
     let idempotency = key.map(|key| (key, asked.canonical()));
     Draft {
         phone: asked.phone,
@@ -77,6 +84,7 @@ fn draft(asked: SendRequest, key: Option<String>) -> Draft {
         name: asked.name,
         attributes: asked.attributes.into_iter().collect(),
         external_id: asked.external_id,
+        sender: Some(caller.user),
         device: asked.device.map(DeviceId),
         scheduled_at: asked.scheduled_at,
         campaign: false,
