@@ -33,9 +33,49 @@ pub(crate) async fn run(span: Duration, devices: usize) -> anyhow::Result<()> {
     for number in 0..CUSTOMERS {
         server.simulator.network().create_phone(&customer(number), &format!("Customer {number}"))?;
     }
+    first_contacts(&server).await?;
     phase("full load", &server, server.devices.clone(), span, None).await?;
     phase("half load", &server, server.devices.clone(), span, Some(500.0)).await?;
     phase("one device", &server, vec![server.devices[0]], span.min(Duration::from_secs(20)), Some(300.0)).await
+}
+
+/// Each device writes to each customer for the first time: keys are fetched, sessions made. What a campaign to new
+/// customers costs, and what the phases after it are spared.
+async fn first_contacts(server: &Server) -> anyhow::Result<()> {
+    let network = server.simulator.network();
+    let before = arrived(network)?;
+    let (next, started) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let pairs = server.devices.len() * CUSTOMERS;
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (api, devices, next) = (server.api.clone(), server.devices.clone(), next.clone());
+            tokio::spawn(async move {
+                loop {
+                    let number = usize::try_from(next.fetch_add(1, Ordering::Relaxed))?;
+                    if number >= pairs {
+                        return anyhow::Ok(());
+                    }
+                    let (device, phone) = (devices[number % devices.len()], customer(number / devices.len()));
+                    let message = json!({ "phone": phone, "body": "Salam, we have met.", "device": device });
+                    let answer = api.post("/messages/send", &message).await?;
+                    anyhow::ensure!(answer.status == 202, "{}: {}", answer.status, answer.body);
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await??;
+    }
+    let accepted = started.elapsed();
+    let drained = drain(network, before + pairs).await?;
+    println!(
+        "road, first contacts: {pairs} accepted in {:.1} s, {} on the phones after {:.1} s, {:.0} deliveries/s",
+        accepted.as_secs_f64(),
+        drained - before,
+        started.elapsed().as_secs_f64(),
+        rate(drained - before, started.elapsed()),
+    );
+    Ok(())
 }
 
 fn customer(number: usize) -> String {

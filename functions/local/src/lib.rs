@@ -9,6 +9,7 @@ pub(crate) mod mortal;
 pub mod office;
 pub mod program;
 pub mod relay_loop;
+mod runtimes;
 pub mod stack;
 pub mod timers;
 pub mod up;

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 use clap::error::ErrorKind;
+use tokio::runtime::Handle;
 
 use crate::office::Office;
-use crate::{admin, cli, up};
+use crate::{admin, cli, runtimes, up};
 
 /// What a process exits with when a configuration value is missing or wrong (`EX_USAGE` of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
@@ -22,23 +24,27 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if wanted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("the runtime does not start")),
-    };
-    match runtime.block_on(run(cli)) {
+    match begin(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
 
-async fn run(cli: cli::Cli) -> anyhow::Result<()> {
+fn begin(cli: cli::Cli) -> anyhow::Result<()> {
+    let runtime = runtimes::front().context("the runtime does not start")?;
+    let road = runtimes::road().context("the runtime of the road does not start")?;
+    let result = runtime.block_on(run(cli, road.handle().clone()));
+    road.shutdown_background();
+    result
+}
+
+async fn run(cli: cli::Cli, road: Handle) -> anyhow::Result<()> {
     let command = cli.command.unwrap_or(cli::Command::Up(cli.up));
     if matches!(command, cli::Command::Up(_)) {
         start_logs();
     }
     match command {
-        cli::Command::Up(args) => up::up(args).await,
+        cli::Command::Up(args) => up::up(args, road).await,
         #[cfg(feature = "simulator")]
         cli::Command::Simulator(args) => up::simulator(args).await,
         cli::Command::Admin(command) => {

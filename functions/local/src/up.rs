@@ -24,6 +24,7 @@ use hantar_usecases::found_account::{NewAccount, found_account};
 use hantar_usecases::ports::{Fleet, Leases, Sleep};
 use hantar_usecases::sign_in::create_sign_in;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::cli::UpArgs;
@@ -42,8 +43,8 @@ const CONNECTS_PER_SECOND: u32 = 20;
 /// Where the source of this program is; AGPL-3.0 section 13.
 const SOURCE: &str = "https://github.com/hantar/hantar";
 
-/// Runs until it is told to stop.
-pub async fn up(args: UpArgs) -> anyhow::Result<()> {
+/// Runs until it is told to stop. Callers are answered on the runtime that this runs on, everything else is done on `road`.
+pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
     let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() })
         .context("the way out cannot be prepared")?;
@@ -55,15 +56,15 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
     end_earlier_runs(stack.leases.as_ref()).await?;
-    let host = DeviceHost::start(host_parts(&stack), host_config(&stack, network.server())).await?;
+    let host = road.spawn(DeviceHost::start(host_parts(&stack), host_config(&stack, network.server()))).await??;
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
     let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
-    tasks.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
+    tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
     let deliverer = Arc::new(deliverer(&stack, egress, &args));
     for _ in 0..WEBHOOK_WORKERS {
-        tasks.spawn(webhook_workers::run(deliverer.clone()));
+        tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
     }
     let sweeper = Sweeper {
         fleet: stack.fleet.clone(),
@@ -71,7 +72,7 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
         queue: stack.queue.clone(),
         clock: stack.clock.clone(),
     };
-    tasks.spawn(timers::run(sweeper, stack.shards, stack.dynamo.clone()));
+    tasks.spawn_on(timers::run(sweeper, stack.shards, stack.dynamo.clone()), &road);
 
     announce(&stack, address, &network).await?;
     let stopping = Arc::new(AtomicBool::new(false));
