@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use hantar_local::stack::Stack;
 use hantar_simulator::{Simulator, SimulatorConfig, StanzaDirection, StanzaFilter};
 use hantar_testkit::json_client::{JsonAnswer, JsonClient};
 use hantar_testkit::process::{Process, free_port, hantar_with_simulator};
@@ -36,6 +37,11 @@ impl Shop {
         let mut shop = Self::unlinked().await;
         shop.link(SHOP).await;
         shop
+    }
+
+    /// Its tables and queues, beside the process that serves them.
+    pub(crate) async fn stack(&self) -> Stack {
+        Stack::open(self.folder.path()).await.unwrap()
     }
 
     /// A running shop whose number is not linked yet.

@@ -23,7 +23,7 @@ use crate::time_left::{deadline, time_left};
 /// How long the tables may take to answer before the process calls itself not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 /// Where the source of the pages is.
-const SOURCE: &str = "https://github.com/hantar/hantar";
+const SOURCE: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// All routes: the API, and the pages where it is known by which address they are reached.
 pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {

@@ -41,7 +41,7 @@ const WEBHOOK_WORKERS: usize = 4;
 /// How many devices connect per second.
 const CONNECTS_PER_SECOND: u32 = 20;
 /// Where the source of this program is; AGPL-3.0 section 13.
-const SOURCE: &str = "https://github.com/hantar/hantar";
+const SOURCE: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Runs until it is told to stop. Callers are answered on the runtime that this runs on, everything else is done on `road`.
 pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {

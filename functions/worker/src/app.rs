@@ -29,7 +29,7 @@ const NUMBER_BLOCK: u64 = 1;
 /// How many shards there are to be if nobody said so before; the number of the other forms.
 const SHARDS: u16 = 64;
 /// Where the source of this program is.
-const SOURCE: &str = "https://github.com/hantar/hantar";
+const SOURCE: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// What the platform supplies. A test puts other things here, and measures what runs in a Worker.
 #[derive(Clone)]

@@ -27,6 +27,7 @@ pub(crate) fn router(network: Network) -> Router {
     Router::new()
         .route("/ws/chat", get(websocket))
         .route("/", get(page::home))
+        .route("/source", get(page::source))
         .route("/page/phones", post(page::create))
         .route("/page/scan", post(page::scan))
         .route("/page/phones/{phone}/send", post(page::send))

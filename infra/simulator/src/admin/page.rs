@@ -10,6 +10,8 @@ use crate::network::{Network, NetworkError, PhoneMessage, PhoneView};
 
 /// How many messages of a chat the page shows.
 const SHOWN: usize = 50;
+/// Where the source of this program is; AGPL-3.0 section 13.
+const SOURCE: &str = env!("CARGO_PKG_REPOSITORY");
 /// How many phones the page shows.
 const SHOWN_PHONES: usize = 200;
 const STYLE: &str = "body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}\
@@ -57,6 +59,12 @@ pub(super) async fn home(State(network): State<Network>) -> Html<String> {
     })
 }
 
+pub(super) async fn source() -> Html<String> {
+    page(&html! {
+        p { "This program is free software under the GNU AGPL, version 3. Its source: " a href=(SOURCE) rel="noreferrer" { (SOURCE) } }
+    })
+}
+
 pub(super) async fn create(State(network): State<Network>, Form(new): Form<NewPhone>) -> Response {
     back(network.create_phone(&new.phone, &new.name))
 }
@@ -98,7 +106,11 @@ fn page(content: &Markup) -> Html<String> {
                 title { "Simulated WhatsApp network" }
                 style { (STYLE) }
             }
-            body { h1 { "Simulated WhatsApp network" } (content) }
+            body {
+                h1 { "Simulated WhatsApp network" }
+                (content)
+                footer { a href="/source" { "Source" } }
+            }
         }
     };
     Html(whole.into_string())

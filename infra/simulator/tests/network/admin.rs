@@ -141,6 +141,8 @@ async fn the_page_shows_phones_and_what_they_wrote_without_trusting_it() {
     let (status, page) = http(&simulator, "GET", "/", "text/plain", "").await;
     assert_eq!(status, 200);
     assert!(page.contains("Ann") && page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    assert!(page.contains(r#"<a href="/source">"#), "{page}");
+    assert!(http(&simulator, "GET", "/source", "text/plain", "").await.1.contains("https://"));
     assert_eq!(http(&simulator, "POST", "/page/phones", form, "phone=1&name=x").await.0, 422);
 }
 
