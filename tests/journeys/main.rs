@@ -1,7 +1,7 @@
 //! Journeys: the real binary, driven from outside over HTTP, against the simulated network. One machine, one process,
 //! killed wherever it hurts.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod commands;
 mod first_message;

@@ -112,7 +112,7 @@ pub async fn send_message(
 ) -> Result<Message, SendError> {
     let (record, device, sender) = tenant.sending_from(draft.device, draft.sender).await?;
     let record = record.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
-    if draft.sender.is_some() && !sender.is_some_and(|sender| sender.verified_at.is_some()) {
+    if draft.sender.is_some() && sender.is_none_or(|sender| sender.verified_at.is_none()) {
         return Err(SendError::Unverified);
     }
     let now = clock.now();
