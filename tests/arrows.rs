@@ -37,7 +37,7 @@ enum Uses {
     Anything,
 }
 
-const TABLE: [Crate; 17] = [
+const TABLE: [Crate; 18] = [
     row("hantar-domain", "shared/domain", PERMISSIVE, Uses::Only(&[])),
     row("hantar-wire", "shared/wire", PERMISSIVE, Uses::Only(&["hantar-domain"])),
     row("hantar-usecases", "shared/usecases", PERMISSIVE, Uses::Only(&["hantar-domain"])),
@@ -96,6 +96,7 @@ const TABLE: [Crate; 17] = [
     row("xtask", "infra/xtask", PERMISSIVE, Uses::StrictlyOnly(&[])),
     row("hantar-testkit", "tests/testkit", COPYLEFT, Uses::Anything),
     row("hantar-tests", "tests", COPYLEFT, Uses::Anything),
+    row("hantar-deployment", "tests/deploy", COPYLEFT, Uses::Anything),
 ];
 
 const fn row(package: &'static str, folder: &'static str, licence: &'static str, may_use: Uses) -> Crate {

@@ -148,7 +148,7 @@ impl Drop for Deployment {
 
 /// The root of the clone.
 pub(crate) fn clone() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 fn succeeded(command: &mut Command) -> Output {

@@ -47,6 +47,16 @@ impl Host {
         Self { process, name, key: key.to_owned() }
     }
 
+    /// One that sends its traces to `collector`.
+    pub(crate) async fn start_traced(world: &World, key: &str, collector: &str) -> Self {
+        let known = world.alive().await;
+        let mut command = command(world, key, Build::Simulator);
+        command.env("HANTAR_OTLP_URL", collector);
+        let process = Process::start(command);
+        let name = newcomer(world, &known).await;
+        Self { process, name, key: key.to_owned() }
+    }
+
     /// One with no keys of its own: it asks for them at `url`, with what stands in the file `token`.
     pub(crate) async fn start_with_role(world: &World, url: &str, token: &Path) -> Self {
         let known = world.alive().await;

@@ -19,5 +19,6 @@ mod leaving;
 mod plain_build;
 mod role;
 mod sending;
+mod traces;
 mod woken;
 mod world;

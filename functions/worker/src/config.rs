@@ -13,20 +13,12 @@
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 
-use hantar_platform::aws::{AwsEndpoint, static_credentials};
+use hantar_platform::aws::AwsEndpoint;
+pub use hantar_platform::variables::ConfigError;
+use hantar_platform::variables::Variables;
 use hantar_store::TableNames;
 use tracing::Level;
 use url::Url;
-
-/// A binding is missing or wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: expected {expected}")]
-pub struct ConfigError {
-    /// Which.
-    pub name: &'static str,
-    /// What it should be.
-    pub expected: &'static str,
-}
 
 /// How this Worker runs.
 #[derive(Clone, Debug)]
@@ -47,49 +39,26 @@ pub struct Config {
     pub log: Level,
 }
 
-const A_URL: &str = "a URL that begins with http:// or https://";
-
 impl Config {
     /// Reads the bindings by `get`. An empty one counts as absent.
     ///
     /// # Errors
     /// The first that is missing or wrong.
     pub fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name| get(name).filter(|value| !value.is_empty());
-        let needed = |name, expected| get(name).ok_or(ConfigError { name, expected });
-        let url = |name| get(name).map(|text| base(&text).ok_or(ConfigError { name, expected: A_URL })).transpose();
-        let region = needed("HANTAR_AWS_REGION", "a region such as eu-west-1")?;
-        let id = needed("HANTAR_AWS_ACCESS_KEY_ID", "an access key id")?;
-        let secret = needed("HANTAR_AWS_SECRET_ACCESS_KEY", "a secret access key")?;
-        let token = get("HANTAR_AWS_SESSION_TOKEN");
-        let endpoint = url("HANTAR_AWS_ENDPOINT_URL")?;
-        let shards = get("HANTAR_SHARDS").map(|text| shards(&text)).transpose()?;
+        let from = Variables(get);
         Ok(Self {
-            aws: AwsEndpoint {
-                endpoint_url: endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned()),
-                region,
-                credentials: Some(static_credentials(&id, &secret, token.as_deref())),
-            },
+            aws: from.aws()?,
             tables: TableNames {
-                business: needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
-                engine: needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
+                business: from.needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
+                engine: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
             },
-            queue_prefix: needed("HANTAR_QUEUE_PREFIX", "how the names of the queues begin")?,
-            shards,
-            aws_api: url("HANTAR_AWS_API_URL")?,
-            public_url: url("HANTAR_PUBLIC_URL")?,
-            log: level(&get("HANTAR_LOG").unwrap_or_default())?,
+            queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "how the names of the queues begin")?,
+            shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?,
+            aws_api: from.web_address("HANTAR_AWS_API_URL")?,
+            public_url: from.web_address("HANTAR_PUBLIC_URL")?,
+            log: level(&from.get("HANTAR_LOG").unwrap_or_default())?,
         })
     }
-}
-
-fn base(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
-
-fn shards(text: &str) -> Result<u16, ConfigError> {
-    let expected = "a number from 1 to 65535";
-    text.parse().ok().filter(|number| *number > 0).ok_or(ConfigError { name: "HANTAR_SHARDS", expected })
 }
 
 /// The other forms take whole filters. Of those a Worker follows the level that is named for everything.
@@ -97,7 +66,7 @@ fn level(text: &str) -> Result<Level, ConfigError> {
     let expected = "error, warn, info, debug or trace";
     let everything = text.split(',').find(|part| !part.contains('=')).unwrap_or_default();
     let everything = if everything.is_empty() { "info" } else { everything.trim() };
-    everything.parse().map_err(|_| ConfigError { name: "HANTAR_LOG", expected })
+    everything.parse().map_err(|_| ConfigError::new("HANTAR_LOG", expected))
 }
 
 #[cfg(test)]

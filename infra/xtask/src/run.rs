@@ -1,7 +1,7 @@
 //! Running commands so that a green run is short to read and a red one says everything.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -68,6 +68,17 @@ pub(crate) fn streamed(command: &mut Command, mut see: impl FnMut(&str)) -> anyh
         line.clear();
     }
     Ok(child.wait()?.success())
+}
+
+/// Runs a command and gives back all that it printed, in its order, and whether it succeeded.
+pub(crate) fn captured(command: &mut Command) -> anyhow::Result<(String, bool)> {
+    let (mut reader, writer) = io::pipe().context("cannot make a pipe")?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("cannot start `{}`", text_of(command)))?;
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut printed = Vec::new();
+    reader.read_to_end(&mut printed)?;
+    Ok((String::from_utf8_lossy(&printed).into_owned(), child.wait()?.success()))
 }
 
 /// The command as a developer would type it, without its environment.

@@ -2,6 +2,7 @@
 //! environment variables.
 
 use std::fmt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,6 +12,9 @@ use crate::emulator::Emulator;
 use crate::package_lambda::Arch;
 use crate::workplace::Workplace;
 use crate::{binaries, package_lambda, package_worker, run, terraform};
+
+/// The tests that deploy.
+const DEPLOYMENT: &str = "hantar-deployment";
 
 /// What all test binaries and doctests together reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,18 +73,39 @@ pub(crate) fn compile(place: &Workplace, arguments: &[String]) -> anyhow::Result
 
 /// Runs the tests, streaming their output. The second value says whether cargo was content.
 pub(crate) fn run(place: &Workplace, emulator: &Emulator, arguments: &[String]) -> anyhow::Result<(Counts, bool)> {
-    let mut command = cargo_test(place, arguments);
+    let plugins = terraform::find(place)?;
+    let surrounded = |mut command: Command| {
+        surround(&mut command, place, emulator, plugins.as_deref());
+        command
+    };
+    let (mut counts, mut others) = (Counts::default(), surrounded(cargo_test(place, arguments)));
+    if !arguments.is_empty() {
+        let succeeded = run::streamed(&mut others, |line| counts.add(line))?;
+        return Ok((counts, succeeded));
+    }
+    // That one mostly waits for others: beside the rest, it takes no time of its own.
+    others.args(["--exclude", DEPLOYMENT]);
+    let mut deployment = surrounded(place.cargo("test"));
+    deployment.args(["--package", DEPLOYMENT, "--no-fail-fast"]);
+    std::thread::scope(|scope| {
+        let deployed = scope.spawn(|| run::captured(&mut deployment));
+        let succeeded = run::streamed(&mut others, |line| counts.add(line));
+        let (output, deployed) = deployed.join().map_err(|_| anyhow::anyhow!("the run of {DEPLOYMENT} panicked"))??;
+        println!("     Ran meanwhile: {DEPLOYMENT}\n{output}");
+        output.lines().for_each(|line| counts.add(line));
+        Ok((counts, succeeded? && deployed))
+    })
+}
+
+fn surround(command: &mut Command, place: &Workplace, emulator: &Emulator, plugins: Option<&Path>) {
     command
         .env("HANTAR_EMULATOR_URL", emulator.url())
         .env("HANTAR_VENV", place.venv())
         .env("HANTAR_NODE_MODULES", place.node().join("node_modules"))
         .env("HANTAR_WORKER_DIR", package_worker::folder(place))
         .env("HANTAR_LAMBDA_ZIPS", package_lambda::folder(place, Arch::X86_64))
-        .envs(terraform::find(place)?.map(|plugins| ("HANTAR_TERRAFORM_PLUGINS", plugins)))
+        .envs(plugins.map(|plugins| ("HANTAR_TERRAFORM_PLUGINS", plugins)))
         .envs(binaries::environment(place));
-    let mut counts = Counts::default();
-    let succeeded = run::streamed(&mut command, |line| counts.add(line))?;
-    Ok((counts, succeeded))
 }
 
 /// `cargo test` over the workspace, unless a developer asked for less.

@@ -19,3 +19,5 @@ pub mod key_file;
 pub mod kms;
 #[cfg(any(feature = "tokio", feature = "worker"))]
 pub mod sleep;
+#[cfg(any(feature = "native", feature = "worker"))]
+pub mod variables;
