@@ -30,6 +30,7 @@ async fn what_terraform_deploys_carries_messages_and_is_taken_down_again() {
     let silent = send_into_silence(&shop, &deployment).await;
 
     every_shard_sends(&shop, &deployment).await;
+    a_number_is_looked_up(&shop, &deployment).await;
     a_reply_is_heard(&shop, &deployment).await;
     a_poison_row_is_put_aside(&shop, &deployment).await;
     counts_are_kept(&shop, &deployment).await;
@@ -74,6 +75,16 @@ async fn every_shard_sends(shop: &Shop, deployment: &Deployment) {
     shop.network().mark_read(ALI, None).unwrap();
     for id in ids_of(shop) {
         shop.state(deployment, id, &["read"], LONG).await;
+    }
+}
+
+/// A command: API → table and queue → host → WhatsApp, and the answer back through the table while the caller waits.
+async fn a_number_is_looked_up(shop: &Shop, deployment: &Deployment) {
+    for (phone, exists) in [(ALI, true), ("60198765432", false)] {
+        let begun = Instant::now();
+        let answer = shop.api(deployment).get(&format!("/devices/3/numbers/{phone}")).await.unwrap();
+        println!("deploy: a number looked up in {:.2} s", begun.elapsed().as_secs_f64());
+        assert_eq!((answer.status, &answer.body["data"]["exists"]), (200, &json!(exists)), "{}", answer.body);
     }
 }
 
