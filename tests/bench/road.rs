@@ -103,7 +103,12 @@ async fn phase(
     let started = Instant::now();
     let wall = started_at_ms();
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| tokio::spawn(client(load.clone(), name.to_owned(), pace.map(|pace| CLIENTS as f64 / pace))))
+        .map(|number| {
+            // Spread over the gap: so many requests a second, not so many at one moment every now and then.
+            let gap = pace.map(|pace| CLIENTS as f64 / pace);
+            let begin = started + Duration::from_secs_f64(gap.unwrap_or(0.0) * number as f64 / CLIENTS as f64);
+            tokio::spawn(client(load.clone(), name.to_owned(), begin, gap))
+        })
         .collect();
     tokio::time::sleep(span).await;
     let at_the_end = arrived(network)? - before;
@@ -130,8 +135,9 @@ async fn phase(
     Ok(())
 }
 
-async fn client(load: Arc<Load>, name: String, gap: Option<f64>) -> Latencies {
+async fn client(load: Arc<Load>, name: String, begin: Instant, gap: Option<f64>) -> Latencies {
     let mut latencies = Latencies::default();
+    tokio::time::sleep_until(begin.into()).await;
     while !load.stop.load(Ordering::Acquire) {
         let number = load.next.fetch_add(1, Ordering::Relaxed);
         let device = load.devices[usize::try_from(number).unwrap_or(0) % load.devices.len()];
