@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, stream};
-use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
+use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, DeviceId, Shard};
 use hantar_domain::user::Email;
@@ -121,18 +121,7 @@ impl Fleet {
             connects_per_second: 200,
             ..HostConfig::default()
         };
-        let stack = &self.stack;
-        let parts = HostParts {
-            fleet: stack.fleet.clone(),
-            tenants: stack.tenants.clone(),
-            leases: stack.leases.clone(),
-            keys: stack.keys.clone(),
-            queue: stack.queue.clone(),
-            account_keys: stack.account_keys.clone(),
-            clock: stack.clock.clone(),
-            entropy: stack.entropy.clone(),
-        };
-        let host = DeviceHost::start(parts, config).await?;
+        let host = DeviceHost::start(self.stack.host_parts(), config).await?;
         let linking = stream::iter(&self.tills).map(|till| self.link_one(till)).buffer_unordered(LINKING);
         linking.collect::<Vec<_>>().await.into_iter().collect::<anyhow::Result<()>>()?;
         host.drain().await;

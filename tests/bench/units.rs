@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
+use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, DeviceId, MessageId};
 use hantar_domain::lease::Terms;
@@ -68,7 +68,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     simulator.network().create_phone(CUSTOMER, "Ali")?;
     let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
     let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
-    let host = DeviceHost::start(parts(stack), config(stack, simulator.websocket_url())).await?;
+    let host = DeviceHost::start(stack.host_parts(), config(stack, simulator.websocket_url())).await?;
     let device = link(&shop, &simulator).await?;
     for (label, gap) in [("one by one", true), ("in a burst", false)] {
         let before = simulator.network().messages(CUSTOMER)?.len();
@@ -99,19 +99,6 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     host.drain().await;
     simulator.shutdown().await;
     Ok(())
-}
-
-fn parts(stack: &Stack) -> HostParts {
-    HostParts {
-        fleet: stack.fleet.clone(),
-        tenants: stack.tenants.clone(),
-        leases: stack.leases.clone(),
-        keys: stack.keys.clone(),
-        queue: stack.queue.clone(),
-        account_keys: stack.account_keys.clone(),
-        clock: stack.clock.clone(),
-        entropy: stack.entropy.clone(),
-    }
 }
 
 fn config(stack: &Stack, url: String) -> HostConfig {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use hantar_device_host::HostParts;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::embedded::DynamoEngine;
@@ -57,6 +58,20 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// What a device host works with.
+    pub fn host_parts(&self) -> HostParts {
+        HostParts {
+            fleet: self.fleet.clone(),
+            tenants: self.tenants.clone(),
+            leases: self.leases.clone(),
+            keys: self.keys.clone(),
+            queue: self.queue.clone(),
+            account_keys: self.account_keys.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
     /// Opens the data folder and prepares tables and queues. Repeatable, also while another process runs on it.
     pub async fn open(folder: &Path) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

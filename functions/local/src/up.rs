@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
-use hantar_device_host::{DeviceHost, HostConfig, HostParts, WhatsAppServer};
+use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
 use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
@@ -56,7 +56,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
     end_earlier_runs(stack.leases.as_ref()).await?;
-    let host = road.spawn(DeviceHost::start(host_parts(&stack), host_config(&stack, network.server()))).await??;
+    let host = road.spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server()))).await??;
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
@@ -243,19 +243,6 @@ async fn announce(stack: &Stack, address: SocketAddr, network: &Network) -> anyh
 #[expect(clippy::print_stdout, reason = "what the person at the terminal is to read")]
 fn say(text: &str) {
     println!("{text}");
-}
-
-fn host_parts(stack: &Stack) -> HostParts {
-    HostParts {
-        fleet: stack.fleet.clone(),
-        tenants: stack.tenants.clone(),
-        leases: stack.leases.clone(),
-        keys: stack.keys.clone(),
-        queue: stack.queue.clone(),
-        account_keys: stack.account_keys.clone(),
-        clock: stack.clock.clone(),
-        entropy: stack.entropy.clone(),
-    }
 }
 
 fn host_config(stack: &Stack, server: WhatsAppServer) -> HostConfig {

@@ -23,7 +23,7 @@ use hantar_usecases::ports::{
     Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession,
 };
 
-use super::tenant::Records;
+use super::tenant::{Records, no_handler_calls_this};
 
 /// How many shards there are.
 pub(crate) const SHARDS: u16 = 4;
@@ -201,7 +201,7 @@ impl Tenants for World {
 #[async_trait]
 impl Fleet for World {
     async fn prepare(&self) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn shard_count(&self, _: u16) -> Result<u16, PortError> {
@@ -217,23 +217,23 @@ impl Fleet for World {
     }
 
     async fn found(&self, _: &Founding) -> Result<bool, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn add_user(&self, _: &User) -> Result<bool, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn user_by_email(&self, _: &Email) -> Result<Option<(AccountId, UserId)>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn accounts(&self) -> Result<Vec<AccountId>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn put_token(&self, _: &Token, _: &TokenHash) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError> {
@@ -271,34 +271,34 @@ impl Fleet for World {
     }
 
     async fn devices_of(&self, _: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn due_deliveries(&self, _: Timestamp, _: usize) -> Result<Vec<DueDelivery>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn forget_due(&self, _: &DueDelivery) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn client_version(&self) -> Result<Option<FoundVersion>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn claim_version_look(&self, _: Timestamp, _: Duration) -> Result<bool, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn keep_client_version(&self, _: &FoundVersion) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 }
 
 #[async_trait]
 impl JobQueue for World {
     async fn prepare(&self, _: u16) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     /// A host, if there is one, is at work at once.
@@ -316,14 +316,14 @@ impl JobQueue for World {
     }
 
     async fn receive(&self, _: Queue, _: Duration) -> Result<Vec<Received>, PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn park(&self, _: &str, _: &str) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 
     async fn done(&self, _: Queue, _: &[String]) -> Result<(), PortError> {
-        unimplemented!("not called by handlers")
+        no_handler_calls_this()
     }
 }
