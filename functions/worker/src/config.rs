@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[test]
+    fn without_credentials_the_first_binding_to_give_is_named() {
+        let error = parse(&[("HANTAR_AWS_ACCESS_KEY_ID", ""), ("HANTAR_AWS_SECRET_ACCESS_KEY", "")]).unwrap_err();
+        assert_eq!(error.name, "HANTAR_AWS_ACCESS_KEY_ID");
+    }
+
+    #[test]
     fn of_a_filter_the_level_for_everything_counts() {
         for (filter, level) in
             [("warn", Level::WARN), ("hantar=trace,error", Level::ERROR), ("hantar=trace", Level::INFO)]

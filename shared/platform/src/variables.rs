@@ -70,7 +70,8 @@ impl<G: Fn(&'static str) -> Option<String>> Variables<G> {
         // Never one half of each: a session token belongs to its key.
         let fixed = ["HANTAR_AWS_ACCESS_KEY_ID", "HANTAR_AWS_SECRET_ACCESS_KEY", "HANTAR_AWS_SESSION_TOKEN"];
         let roles = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-        let [id, secret, token] = if fixed.iter().any(|name| self.get(name).is_some()) { fixed } else { roles };
+        let is_there = |names: [&'static str; 3]| names.iter().any(|name| self.get(name).is_some());
+        let [id, secret, token] = if is_there(roles) && !is_there(fixed) { roles } else { fixed };
         let (id, secret) = (self.needed(id, "an access key id")?, self.needed(secret, "a secret access key")?);
         Ok(AwsEndpoint {
             endpoint_url: endpoint_url.map(|url| url.as_str().trim_end_matches('/').to_owned()),
