@@ -189,7 +189,9 @@ impl Intake {
                     }
                 }
                 Job::Command { account, device, command } => self.command(account, device, command),
-                Job::Delivery { .. } => tracing::warn!(shard = %self.shard, "a delivery came to a shard"),
+                Job::Delivery { .. } | Job::Work { .. } => {
+                    tracing::warn!(shard = %self.shard, "a job that is not a device's came to a shard");
+                }
             }
         }
     }

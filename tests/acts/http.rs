@@ -2,61 +2,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use hantar_api::{ApiParts, RateLimits, Readiness, router};
-use hantar_domain::token::Abilities;
 use hantar_platform::faults::FaultPlan;
-use hantar_platform::sleep::TokioSleep;
-use hantar_usecases::create_token::{NewToken, create_token};
 use serde_json::json;
 use tokio::sync::Barrier;
 use tower::ServiceExt as _;
 
-use crate::home::Home;
-use crate::world::{Process, SHARDS, World};
+use crate::door::{served_by, token};
+use crate::world::World;
 
 const CLIENTS: usize = 64;
 const EACH: usize = 10;
-
-struct Ready;
-
-#[async_trait]
-impl Readiness for Ready {
-    async fn obstacles(&self) -> Vec<String> {
-        vec![]
-    }
-}
-
-/// The routes as one process serves them.
-fn served_by(process: &Process) -> Router {
-    let parts = ApiParts {
-        fleet: process.fleet.clone(),
-        tenants: process.tenants.clone(),
-        queue: process.queue.clone(),
-        shards: SHARDS,
-        account_keys: process.keys.clone(),
-        numbers: process.numbers.clone(),
-        clock: Arc::new(process.clock.clone()),
-        entropy: Arc::new(process.entropy.clone()),
-        sleep: Arc::new(TokioSleep),
-        allowed: "".parse().unwrap(),
-        ready: Arc::new(Ready),
-        limits: RateLimits { reads_per_minute: 1_000_000, writes_per_minute: 1_000_000 },
-        public_url: None,
-        version: "test".into(),
-    };
-    router(Arc::new(parts))
-}
-
-/// The token of the account's owner.
-async fn token(home: &Home) -> String {
-    let (process, account, user) = (&home.process, home.account, home.owner);
-    let new = NewToken { account, user, name: "crowd".into(), abilities: Abilities::all(), expires_at: None };
-    create_token(process.fleet.as_ref(), &process.numbers, &process.entropy, new).await.unwrap().1
-}
 
 /// Sends one message under a key of its own.
 async fn send(router: &Router, token: &str, key: &str) -> StatusCode {

@@ -11,7 +11,9 @@ use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::{Record, Relay};
 use hantar_jobs::sweep::Sweeper;
+use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::FolderBlobs;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::faults::{FaultPlan, FaultyClient};
@@ -22,10 +24,11 @@ use hantar_queues::embedded::QueueEngine;
 use hantar_store::stream::change;
 use hantar_store::{Store, Surroundings, TableNames};
 use hantar_testkit::clock::{FrozenClock, SeededEntropy};
+use hantar_testkit::mailbox::Mailbox;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::{Founders, NewAccount, found_account};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Fleet, Job, JobQueue, KeyWrap, PortError, Queue, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Fleet, Job, JobQueue, KeyWrap, PortError, Queue, Tenants};
 use hantar_usecases::sweep_device::Swept;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,7 +50,8 @@ pub(crate) struct World {
     queues: QueueEngine,
     entropy: SeededEntropy,
     key: KeyFile,
-    _folder: TempDir,
+    mailbox: Mailbox,
+    folder: TempDir,
 }
 
 /// What one process would hold: nothing in it outlives it but what is in the engines.
@@ -61,6 +65,8 @@ pub(crate) struct Process {
     pub(crate) wrap: Arc<dyn KeyWrap>,
     pub(crate) clock: FrozenClock,
     pub(crate) entropy: SeededEntropy,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) mailbox: Mailbox,
 }
 
 /// A clock that always says the same: for rules that hold from one exact moment on.
@@ -87,7 +93,7 @@ impl World {
         let entropy = SeededEntropy::new(seed);
         let key = KeyFile::open(&folder.path().join("master.key"), &entropy).unwrap();
         let faults = FaultyClient::new(dynamo.http_client(), FaultPlan::default(), seed);
-        let world = Self { clock, dynamo, faults, queues, entropy, key, _folder: folder };
+        let world = Self { clock, dynamo, faults, queues, entropy, key, mailbox: Mailbox::default(), folder };
         let process = world.process();
         process.fleet.prepare().await.unwrap();
         process.fleet.shard_count(SHARDS).await.unwrap();
@@ -117,6 +123,8 @@ impl World {
             wrap,
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
+            blobs: Arc::new(FolderBlobs::new(self.folder.path().join("blobs"))),
+            mailbox: self.mailbox.clone(),
         }
     }
 
@@ -265,6 +273,41 @@ impl Process {
         self.sweeper(Arc::new(self.clock.clone())).deliveries().await.unwrap()
     }
 
+    /// Rings for due work, by the world's clock.
+    pub(crate) async fn sweep_work(&self) -> usize {
+        self.sweeper(Arc::new(self.clock.clone())).work().await.unwrap()
+    }
+
+    /// What does long work.
+    pub(crate) fn worker(&self) -> Worker {
+        Worker {
+            fleet: self.fleet.clone(),
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            numbers: self.numbers.clone(),
+            blobs: self.blobs.clone(),
+            mail: Arc::new(self.mailbox.clone()),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(self.entropy.clone()),
+        }
+    }
+
+    /// Does steps of long work as long as doorbells of it can be seen. Answers how many it did.
+    pub(crate) async fn work(&self) -> usize {
+        let (worker, mut steps) = (self.worker(), 0);
+        loop {
+            let jobs = self.jobs(Queue::Jobs).await;
+            if jobs.is_empty() {
+                return steps;
+            }
+            for job in jobs {
+                let Job::Work { account, work } = job else { panic!("{job:?} in the queue of long work") };
+                worker.work(account, work).await.unwrap();
+                steps += 1;
+            }
+        }
+    }
+
     /// Takes all jobs that can be seen out of a queue.
     pub(crate) async fn jobs(&self, queue: Queue) -> Vec<Job> {
         let mut jobs = Vec::new();
@@ -297,7 +340,7 @@ impl Process {
         let jobs = self.jobs(Queue::Webhooks).await.into_iter();
         jobs.map(|job| match job {
             Job::Delivery { endpoint, event, .. } => (endpoint, event.0),
-            Job::Device { .. } | Job::Command { .. } => panic!("{job:?} in the queue of deliveries"),
+            Job::Device { .. } | Job::Command { .. } | Job::Work { .. } => panic!("{job:?} in the queue of deliveries"),
         })
         .collect()
     }

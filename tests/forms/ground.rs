@@ -13,9 +13,11 @@ use hantar_domain::phone::PhoneNumber;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, static_credentials, tokio_sleep};
+use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::key_file::KeyFile;
+use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
@@ -147,6 +149,8 @@ impl Ground {
             tenants,
             queue,
             shards: SHARDS,
+            blobs: Arc::new(NoBlobs),
+            mail: Arc::new(LogMail),
             numbers,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),

@@ -98,6 +98,7 @@ async fn unanswered(
                     turn,
                     state: message.state,
                     held_until: None,
+                    campaign: message.campaign,
                     phone,
                     body: message.body,
                     stanza: message.stanza,
@@ -123,5 +124,6 @@ fn place(turn: Turn, message: Option<&Message>, now: Timestamp) -> Place {
         return Place::Held(due);
     }
     let (body, stanza) = (message.body.clone(), message.stanza.clone());
-    Place::Ready(OpenMessage { turn, state: message.state, held_until: message.held_until, phone, body, stanza })
+    let (state, held_until, campaign) = (message.state, message.held_until, message.campaign);
+    Place::Ready(OpenMessage { turn, state, held_until, campaign, phone, body, stanza })
 }

@@ -21,7 +21,7 @@ use axum::routing::{any, get};
 use hantar_domain::egress::AllowList;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, Sleep, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
 
 pub use limit::RateLimits;
 
@@ -47,6 +47,10 @@ pub struct ApiParts {
     pub shards: u16,
     /// Seals webhook secrets.
     pub account_keys: Arc<AccountKeys>,
+    /// Large things.
+    pub blobs: Arc<dyn Blobs>,
+    /// Letters.
+    pub mail: Arc<dyn Mail>,
     /// Numbers of new things.
     pub numbers: Arc<Numbers>,
     /// Time.

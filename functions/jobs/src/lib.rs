@@ -3,6 +3,7 @@
 pub mod deliver_webhook;
 pub mod relay;
 pub mod sweep;
+pub mod work;
 
 use std::time::Duration;
 

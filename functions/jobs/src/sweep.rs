@@ -11,6 +11,8 @@ use hantar_usecases::sweep_device::{Swept, sweep_device};
 const GRACE: Duration = Duration::from_secs(15);
 /// How many deliveries one sweep rings for.
 const DELIVERIES: usize = 1000;
+/// How much long work one sweep rings for.
+const WORK: usize = 1000;
 /// A delivery that is due for so long was perhaps forgotten by the table, which keeps none for ever.
 const LONG_DUE: Duration = Duration::from_hours(24);
 
@@ -65,6 +67,16 @@ impl Sweeper {
         }
         if !jobs.is_empty() {
             self.queue.send(Queue::Webhooks, &jobs, Duration::ZERO).await?;
+        }
+        Ok(jobs.len())
+    }
+
+    /// Rings for long work whose next step is due. Answers how much it rang for.
+    pub async fn work(&self) -> Result<usize, PortError> {
+        let due = self.fleet.due_work(self.clock.now(), WORK).await?;
+        let jobs: Vec<Job> = due.into_iter().map(|one| Job::Work { account: one.account, work: one.work }).collect();
+        if !jobs.is_empty() {
+            self.queue.send(Queue::Jobs, &jobs, Duration::ZERO).await?;
         }
         Ok(jobs.len())
     }

@@ -36,6 +36,8 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
         queue: stack.queue(),
         shards: config.common.cloud.shards,
         account_keys: stack.account_keys(&config.keys)?,
+        blobs: stack.blobs(),
+        mail: stack.mail(),
         numbers: numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),

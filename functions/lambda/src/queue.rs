@@ -1,7 +1,6 @@
 //! Batches of an SQS queue. Each message is handled on its own, several at a time, and those that failed or were not begun in
 //! time are answered, so that they alone are seen again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -9,6 +8,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::CALL_TIMEOUT;
 use hantar_jobs::Decision;
 use hantar_jobs::deliver_webhook::Deliverer;
+use hantar_jobs::work::Worker;
 use hantar_queues::job_of_body;
 use hantar_usecases::ports::{Clock, Job, JobQueue, PortError};
 use serde::Deserialize;
@@ -20,8 +20,8 @@ use crate::time_left::time_left;
 const AT_A_TIME: usize = 10;
 /// A webhook's call is not begun with less time than this.
 const FOR_A_CALL: Duration = Duration::from_secs(CALL_TIMEOUT.as_secs() + 3);
-/// Parking is not begun with less time than this.
-const FOR_PARKING: Duration = Duration::from_secs(2);
+/// A step of long work is not begun with less time than this.
+const FOR_A_STEP: Duration = Duration::from_secs(12);
 
 /// A batch of a queue.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,20 +56,15 @@ pub async fn webhooks(deliverer: &Deliverer, event: &QueueEvent, deadline: Times
     batch.each(event, handle).await
 }
 
-/// Jobs of a kind that this release does not know: all are put aside for a person.
-pub struct UnknownJobs {
-    /// Where to.
-    pub queue: Arc<dyn JobQueue>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl UnknownJobs {
-    /// Parks a batch.
-    pub async fn handle(&self, event: &QueueEvent, deadline: Timestamp) -> BatchAnswer {
-        let batch = Batch { clock: self.clock.as_ref(), queue: self.queue.as_ref(), deadline, needs: FOR_PARKING };
-        batch.each(event, async |_: &str| Ok(Decision::Park("unknown_job"))).await
-    }
+/// Does steps of long work. What is no job of this release is put aside for a person.
+pub async fn work(worker: &Worker, event: &QueueEvent, deadline: Timestamp) -> BatchAnswer {
+    let (clock, queue) = (worker.clock.as_ref(), worker.queue.as_ref());
+    let batch = Batch { clock, queue, deadline, needs: FOR_A_STEP };
+    let handle = async |body: &str| match job_of_body(body) {
+        Some(Job::Work { account, work }) => worker.work(account, work).await,
+        _ => Ok(Decision::Park("unknown_job")),
+    };
+    batch.each(event, handle).await
 }
 
 impl Batch<'_> {

@@ -7,17 +7,20 @@ use hantar_domain::egress::AllowList;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
+use hantar_jobs::work::Worker;
 use hantar_platform::aws::{Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::SystemClock;
 use hantar_platform::cloud::{Cloud, KeySource};
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
+use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, Sleep, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
 use lambda_runtime::Error;
 
 use crate::config::WebhooksConfig;
@@ -84,6 +87,30 @@ impl Stack {
     pub fn sweeper(&self) -> Sweeper {
         let (fleet, tenants) = (self.fleet.clone(), self.tenants.clone());
         Sweeper { fleet, tenants, queue: self.queue(), clock: self.clock.clone() }
+    }
+
+    /// Large things.
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(NoBlobs)
+    }
+
+    /// Letters.
+    pub fn mail(&self) -> Arc<dyn Mail> {
+        Arc::new(LogMail)
+    }
+
+    /// What does long work.
+    pub fn worker(&self) -> Worker {
+        Worker {
+            fleet: self.fleet.clone(),
+            tenants: self.tenants.clone(),
+            queue: self.queue(),
+            numbers: self.numbers(),
+            blobs: self.blobs(),
+            mail: self.mail(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
     }
 
     /// What calls subscribers.

@@ -34,6 +34,8 @@ pub struct Swept {
     pub left: usize,
     /// Deliveries that were rung for.
     pub deliveries: usize,
+    /// Long work that was rung for.
+    pub work: usize,
 }
 
 /// A sweep was not finished: nothing is lost, the next one finds it.
@@ -63,6 +65,10 @@ impl Timers {
         // First: they are one read, and people wait for webhooks.
         match self.sweeper.deliveries().await {
             Ok(rung) => swept.deliveries = rung,
+            Err(error) => failures.push(error),
+        }
+        match self.sweeper.work().await {
+            Ok(rung) => swept.work = rung,
             Err(error) => failures.push(error),
         }
         let clock = self.sweeper.clock.as_ref();

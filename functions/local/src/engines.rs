@@ -1,7 +1,7 @@
 //! The embedded parts in the data folder: the database, the queues, the master key. Several processes may use one
 //! folder at a time: the server, and the commands beside it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -19,6 +19,8 @@ pub struct Engines {
     pub queues: QueueEngine,
     /// The master key.
     pub key: KeyFile,
+    /// The folder of large things.
+    pub blobs: PathBuf,
 }
 
 impl Engines {
@@ -31,6 +33,7 @@ impl Engines {
             dynamo: DynamoEngine::open(&folder.join("tables.db"))?,
             queues: QueueEngine::open(&folder.join("queues.db"), milliseconds)?,
             key: KeyFile::open(&folder.join("master.key"), &SystemEntropy)?,
+            blobs: folder.join("blobs"),
         })
     }
 }

@@ -14,3 +14,4 @@ pub mod stack;
 pub mod timers;
 pub mod up;
 pub mod webhook_workers;
+pub mod work_workers;

@@ -7,17 +7,20 @@ use anyhow::Context as _;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hantar_device_host::HostParts;
+use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::FolderBlobs;
 use hantar_platform::clock::SystemClock;
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
+use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::Founders;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Mail, Tenants};
 
 use crate::engines::Engines;
 
@@ -47,6 +50,10 @@ pub struct Stack {
     pub wrap: Arc<dyn KeyWrap>,
     /// Accounts' data keys.
     pub account_keys: Arc<AccountKeys>,
+    /// Large things.
+    pub blobs: Arc<dyn Blobs>,
+    /// Letters.
+    pub mail: Arc<dyn Mail>,
     /// Numbers of new things.
     pub numbers: Arc<Numbers>,
     /// Time.
@@ -105,6 +112,8 @@ impl Stack {
             dynamo: engines.dynamo,
             tables: names,
             account_keys: Arc::new(AccountKeys::new(tenants.clone(), wrap.clone(), entropy.clone())),
+            blobs: Arc::new(FolderBlobs::new(engines.blobs)),
+            mail: Arc::new(LogMail),
             numbers: Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK)),
             leases: store.leases(),
             keys: store.keys(),
@@ -116,6 +125,20 @@ impl Stack {
             entropy,
             shards,
         })
+    }
+
+    /// What does long work.
+    pub fn worker(&self) -> Worker {
+        Worker {
+            fleet: self.fleet.clone(),
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            numbers: self.numbers.clone(),
+            blobs: self.blobs.clone(),
+            mail: self.mail.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
     }
 
     /// What founding accounts needs.

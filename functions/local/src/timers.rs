@@ -23,6 +23,9 @@ pub async fn run(sweeper: Sweeper, shards: u16, engine: DynamoEngine) {
         if let Err(error) = sweeper.deliveries().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "due deliveries could not be read");
         }
+        if let Err(error) = sweeper.work().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "due work could not be read");
+        }
         if round % CLEAN_EVERY == CLEAN_EVERY - 1
             && let Err(error) = engine.sweep_ttl().await
         {

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::cli::UpArgs;
 use crate::engines::make_private;
 use crate::stack::Stack;
-use crate::{relay_loop, timers, webhook_workers};
+use crate::{relay_loop, timers, webhook_workers, work_workers};
 
 /// The owner of the first account.
 pub const OWNER: &str = "owner@hantar.local";
@@ -38,6 +38,8 @@ pub const OWNER: &str = "owner@hantar.local";
 const FIRST_CREDITS: i64 = 10_000;
 /// How many webhook calls run at a time: workers times ten jobs of one receive.
 const WEBHOOK_WORKERS: usize = 4;
+/// How many steps of long work are done at a time.
+const WORK_WORKERS: usize = 2;
 /// How many devices connect per second.
 const CONNECTS_PER_SECOND: u32 = 20;
 /// Where the source of this program is; AGPL-3.0 section 13.
@@ -65,6 +67,10 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let deliverer = Arc::new(deliverer(&stack, egress, &args));
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
+    }
+    let worker = Arc::new(stack.worker());
+    for _ in 0..WORK_WORKERS {
+        tasks.spawn_on(work_workers::run(worker.clone()), &road);
     }
     let sweeper = Sweeper {
         fleet: stack.fleet.clone(),
@@ -290,6 +296,8 @@ fn router(
         queue: stack.queue.clone(),
         shards: stack.shards,
         account_keys: stack.account_keys.clone(),
+        blobs: stack.blobs.clone(),
+        mail: stack.mail.clone(),
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),

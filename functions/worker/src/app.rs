@@ -12,9 +12,11 @@ use hantar_dashboard::DashboardParts;
 use hantar_domain::egress::AllowList;
 use hantar_domain::sealed::DataKey;
 use hantar_platform::aws::{Connector, dynamodb, sqs};
+use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::fetch::FetchClient;
+use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::WorkerSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::Store;
@@ -79,6 +81,8 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         queue: Arc::new(SqsQueues::new(queues, config.queue_prefix.clone())),
         shards: config.shards.unwrap_or(SHARDS),
         account_keys: Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone())),
+        blobs: Arc::new(NoBlobs),
+        mail: Arc::new(LogMail),
         numbers: numbers.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),

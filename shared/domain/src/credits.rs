@@ -93,6 +93,7 @@ mod tests {
             name: None,
             body: String::new(),
             external_id: None,
+            campaign: None,
             lane: Lane::Single,
             stanza: StanzaId(id.to_string()),
             state: State::Queued,

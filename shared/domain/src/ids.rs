@@ -39,6 +39,20 @@ number! {
     MessageId,
     /// A webhook endpoint. Unique within its account.
     EndpointId,
+    /// A person or business that the account writes to. Unique within its account.
+    ContactId,
+    /// A group of contacts. Unique within its account.
+    GroupId,
+    /// A text to send again and again. Unique within its account.
+    TemplateId,
+    /// A bulk: messages accepted in one request. Unique within its account.
+    BulkId,
+    /// A campaign. Unique within its account.
+    CampaignId,
+    /// An import of contacts. Unique within its account.
+    ImportId,
+    /// An export of contacts or of a campaign's results. Unique within its account.
+    ExportId,
 }
 
 /// One command to a host: 16 random bytes, written as 32 hexadecimal digits.

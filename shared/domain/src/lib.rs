@@ -4,6 +4,8 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod campaign;
+pub mod contact;
 pub mod credits;
 pub mod device;
 pub mod egress;
@@ -15,6 +17,7 @@ pub mod pacing;
 pub mod phone;
 pub mod reason;
 pub mod sealed;
+pub mod template;
 pub mod time;
 pub mod token;
 pub mod user;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ids::{AccountId, DeviceId, MessageId, StanzaId};
+use crate::ids::{AccountId, CampaignId, DeviceId, MessageId, StanzaId};
 use crate::phone::PhoneNumber;
 use crate::time::Timestamp;
 
@@ -268,6 +268,8 @@ pub struct Message {
     pub body: String,
     /// The caller's own reference. Stored and filterable; not a key.
     pub external_id: Option<String>,
+    /// The campaign that it is a row of.
+    pub campaign: Option<CampaignId>,
     /// Urgency.
     pub lane: Lane,
     /// WhatsApp's id.
@@ -315,6 +317,8 @@ pub struct OpenMessage {
     pub state: State,
     /// Until when it waits, while `held`.
     pub held_until: Option<Timestamp>,
+    /// The campaign that it is a row of.
+    pub campaign: Option<CampaignId>,
     /// To whom.
     pub phone: PhoneNumber,
     /// What.

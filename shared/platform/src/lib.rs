@@ -1,6 +1,7 @@
 //! What the target supplies: clock, entropy, guarded egress, SDK connectors.
 
 pub mod aws;
+pub mod blobs;
 pub mod clock;
 #[cfg(all(feature = "kms", feature = "native"))]
 pub mod cloud;
@@ -17,6 +18,7 @@ pub mod fetch;
 pub mod key_file;
 #[cfg(feature = "kms")]
 pub mod kms;
+pub mod mail;
 #[cfg(any(feature = "tokio", feature = "worker"))]
 pub mod sleep;
 #[cfg(any(feature = "native", feature = "worker"))]

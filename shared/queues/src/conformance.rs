@@ -110,7 +110,7 @@ pub async fn jobs_of_every_kind_come_as_they_were_sent(world: World) {
 
 /// Nobody gets another's.
 pub async fn each_queue_has_its_own_jobs(world: World) {
-    let queues = [Queue::Shard(Shard(0)), ONE, Queue::Webhooks];
+    let queues = [Queue::Shard(Shard(0)), ONE, Queue::Webhooks, Queue::Jobs];
     for (number, queue) in (0..).zip(queues) {
         world.queue.send(queue, &[device(number)], Duration::ZERO).await.unwrap();
     }

@@ -31,7 +31,7 @@ const KEPT: Duration = Duration::from_hours(336);
 /// How much of a parked thing is kept, in bytes; SQS takes 256 KiB and more.
 const MAX_PARKED: usize = 100_000;
 
-/// The queues named `{prefix}-shard-{n}`, `{prefix}-webhooks`, `{prefix}-parked` and, for what was received too often,
+/// The queues named `{prefix}-shard-{n}`, `{prefix}-webhooks`, `{prefix}-jobs`, `{prefix}-parked` and, for what was received too often,
 /// `{prefix}-dead`.
 pub struct SqsQueues {
     client: Client,
@@ -49,6 +49,7 @@ impl SqsQueues {
         match queue {
             Queue::Shard(shard) => format!("{}-shard-{shard}", self.prefix),
             Queue::Webhooks => format!("{}-webhooks", self.prefix),
+            Queue::Jobs => format!("{}-jobs", self.prefix),
         }
     }
 
@@ -106,7 +107,8 @@ impl JobQueue for SqsQueues {
         for shard in 0..shards {
             self.make(&self.name(Queue::Shard(hantar_domain::ids::Shard(shard))), Some(&dead)).await?;
         }
-        self.make(&self.name(Queue::Webhooks), Some(&dead)).await
+        self.make(&self.name(Queue::Webhooks), Some(&dead)).await?;
+        self.make(&self.name(Queue::Jobs), Some(&dead)).await
     }
 
     async fn send(&self, to: Queue, jobs: &[Job], delay: Duration) -> Result<(), PortError> {
@@ -159,10 +161,11 @@ fn body(job: &Job) -> Body {
         Job::Device { account, device } => Body::device(*account, *device),
         Job::Command { account, device, command } => Body::command(*account, *device, *command),
         Job::Delivery { account, endpoint, event } => Body::delivery(*account, *endpoint, event),
+        Job::Work { account, work } => Body::work(*account, &work.to_string()),
     }
 }
 
-/// `None` for a command whose id is none.
+/// `None` for a command whose id is none, and for work that this release does not know.
 fn job(body: Body) -> Option<Job> {
     Some(match body {
         Body::Device { account, device } => Job::Device { account: AccountId(account), device: DeviceId(device) },
@@ -172,6 +175,7 @@ fn job(body: Body) -> Option<Job> {
         Body::Delivery { account, endpoint, event } => {
             Job::Delivery { account: AccountId(account), endpoint: EndpointId(endpoint), event: EventId(event) }
         }
+        Body::Work { account, work } => Job::Work { account: AccountId(account), work: work.parse().ok()? },
     })
 }
 

@@ -9,7 +9,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
 use hantar_domain::webhook::EventId;
-use hantar_usecases::ports::{DueDelivery, Fleet, FoundVersion, Founding, PortError, Sequence, WebSession};
+use hantar_usecases::ports::{
+    DueDelivery, DueWork, Fleet, FoundVersion, Founding, PortError, Sequence, WebSession, Work,
+};
 
 use crate::items::{Fields, Item, NewItem, number};
 use crate::places::{ACCOUNTS, DUE_LINES, Place, Table, due_line, ordered_time};
@@ -132,6 +134,28 @@ impl Fleet for Store {
     async fn forget_due(&self, due: &DueDelivery) -> Result<(), PortError> {
         let place = Place::due(due.due_at, due.account, due.endpoint, &due.event);
         self.write(Write::delete(&place)).await.map(drop)
+    }
+
+    async fn arm_work(&self, account: AccountId, work: Work, due_at: Timestamp) -> Result<(), PortError> {
+        self.note_work(account, work, due_at).await
+    }
+
+    async fn due_work(&self, now: Timestamp, limit: usize) -> Result<Vec<DueWork>, PortError> {
+        self.work_due(now, limit).await
+    }
+
+    async fn claim_work(
+        &self,
+        account: AccountId,
+        work: Work,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.put_work_off(account, work, now, until).await
+    }
+
+    async fn end_work(&self, account: AccountId, work: Work) -> Result<(), PortError> {
+        self.forget_work(account, work).await
     }
 
     async fn client_version(&self) -> Result<Option<FoundVersion>, PortError> {

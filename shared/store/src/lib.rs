@@ -4,7 +4,11 @@
 
 mod accept;
 mod account;
+mod bulk;
+mod campaign;
 mod command;
+mod consent;
+mod contact;
 mod counts;
 mod credits;
 mod delivery;
@@ -20,9 +24,11 @@ mod inbound;
 mod items;
 mod keys;
 mod leases;
+mod ledger;
 mod line;
 mod list;
 mod message;
+mod people;
 mod places;
 mod progress;
 mod reading;
@@ -31,9 +37,11 @@ mod sign_in;
 mod store;
 pub mod stream;
 mod tables;
+mod template;
 mod tenant;
 mod transaction;
 mod version;
+mod work;
 mod writing;
 
 #[cfg(feature = "conformance")]

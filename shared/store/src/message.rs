@@ -24,6 +24,7 @@ pub(crate) fn item(message: &Message) -> Item {
         .maybe("n", message.name.as_deref().map(text))
         .with("b", text(&message.body))
         .maybe("x", message.external_id.as_deref().map(text))
+        .maybe("cg", message.campaign.map(number))
         .with("e", number(lane_digit(message.lane)))
         .with("z", text(&message.stanza.0))
         .with("s", text(message.state.word()))
@@ -54,6 +55,7 @@ pub(crate) fn read(item: &Item) -> Result<Message, PortError> {
         name: fields.owned("n")?,
         body: fields.owned("b")?.unwrap_or_default(),
         external_id: fields.owned("x")?,
+        campaign: fields.maybe_number("cg")?,
         lane: lane_of(&lane).ok_or_else(|| fields.damaged("e"))?,
         stanza: StanzaId(fields.text("z")?.to_owned()),
         state: fields.word("s", State::from_word)?,
@@ -87,7 +89,7 @@ impl TenantStore {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hantar_domain::ids::{AccountId, DeviceId};
+    use hantar_domain::ids::{AccountId, CampaignId, DeviceId};
     use hantar_domain::message::{Lane, Step};
 
     use super::*;
@@ -104,6 +106,7 @@ pub(crate) mod tests {
             name: Some("Ali".into()),
             body: "hello".into(),
             external_id: Some("order-1".into()),
+            campaign: Some(CampaignId(5)),
             lane: Lane::Campaign,
             stanza: StanzaId("3EB0AB".into()),
             state: State::Held,
@@ -125,6 +128,7 @@ pub(crate) mod tests {
             lid: None,
             name: None,
             external_id: None,
+            campaign: None,
             held_until: None,
             refunded: false,
             history: vec![],
@@ -138,7 +142,7 @@ pub(crate) mod tests {
     fn an_item_of_another_release_is_readable() {
         let mut item = item(&message());
         item.insert("future".into(), text("x"));
-        for name in ["p", "l", "n", "b", "x", "e", "hu", "u", "c", "r", "h"] {
+        for name in ["p", "l", "n", "b", "x", "cg", "e", "hu", "u", "c", "r", "h"] {
             item.remove(name);
         }
         let message = read(&item).unwrap();

@@ -7,7 +7,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::TokenHash;
 use hantar_domain::user::Email;
 use hantar_domain::webhook::EventId;
-use hantar_usecases::ports::{HostId, Sequence};
+use hantar_usecases::ports::{HostId, Sequence, Work};
 use sha2::{Digest, Sha256};
 
 /// In how many lines the due deliveries stand, so that no partition is hot.
@@ -119,6 +119,13 @@ impl Place {
         Self::engine(due_line(line), format!("{}#{name}", ordered_time(due)))
     }
 
+    /// Kept under the same key however often its due time moves: work is little, and is read whole.
+    pub(crate) fn work(account: AccountId, work: Work) -> Self {
+        let name = format!("{account}#{work}");
+        let line = Sha256::digest(&name)[0] % DUE_LINES;
+        Self::engine(work_line(line), name)
+    }
+
     pub(crate) fn email(email: &Email) -> Self {
         Self::business(format!("EMAIL#{}", email.as_str()), "EMAIL")
     }
@@ -155,6 +162,13 @@ impl Place {
             Sequence::Devices => "DEVICES".into(),
             Sequence::Messages(account) => format!("MESSAGES#{account}"),
             Sequence::Endpoints(account) => format!("ENDPOINTS#{account}"),
+            Sequence::Contacts(account) => format!("CONTACTS#{account}"),
+            Sequence::Groups(account) => format!("GROUPS#{account}"),
+            Sequence::Templates(account) => format!("TEMPLATES#{account}"),
+            Sequence::Bulks(account) => format!("BULKS#{account}"),
+            Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
+            Sequence::Imports(account) => format!("IMPORTS#{account}"),
+            Sequence::Exports(account) => format!("EXPORTS#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -211,6 +225,10 @@ pub(crate) fn keys_of(device: DeviceId) -> String {
 
 pub(crate) fn shard_list(shard: Shard) -> String {
     format!("SHARD#{shard}")
+}
+
+pub(crate) fn work_line(line: u8) -> String {
+    format!("WORK#{line}")
 }
 
 pub(crate) fn due_line(line: u8) -> String {

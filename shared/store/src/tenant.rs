@@ -11,8 +11,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Created, Deleted, Delivery, DeliveryState, DeviceChange,
-    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, PortError, Reception, Refusal, StateCounts, Tenant,
+    Acceptance, Accepted, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created, Deleted,
+    Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage, OpenTurns, People,
+    PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use crate::store::Store;
@@ -25,6 +26,34 @@ pub(crate) struct TenantStore {
 
 #[async_trait]
 impl Tenant for TenantStore {
+    fn contacts(&self) -> &dyn Contacts {
+        self
+    }
+
+    fn consents(&self) -> &dyn Consents {
+        self
+    }
+
+    fn templates(&self) -> &dyn Templates {
+        self
+    }
+
+    fn bulks(&self) -> &dyn Bulks {
+        self
+    }
+
+    fn campaigns(&self) -> &dyn Campaigns {
+        self
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        self
+    }
+
+    fn people(&self) -> &dyn People {
+        self
+    }
+
     async fn account(&self) -> Result<Option<Account>, PortError> {
         self.own_account().await
     }

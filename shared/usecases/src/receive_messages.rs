@@ -50,6 +50,7 @@ pub async fn receive_messages(
             name: one.push_name,
             body: one.text,
             external_id: None,
+            campaign: None,
             lane: Lane::Single,
             stanza: one.stanza,
             state: State::Delivered,

@@ -172,6 +172,7 @@ fn accepted_message(
         name: draft.name,
         body,
         external_id: draft.external_id,
+        campaign: None,
         lane,
         stanza: StanzaId::for_message(&device.stanza_key, id),
         state,

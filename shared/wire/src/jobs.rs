@@ -36,6 +36,13 @@ pub enum Job {
         /// The event's id.
         event: String,
     },
+    /// A step of long work is due.
+    Work {
+        /// The account's number.
+        account: u64,
+        /// The work's name, such as `campaign-7`.
+        work: String,
+    },
 }
 
 /// Something that nobody could handle, with the code that says why.
@@ -61,6 +68,11 @@ impl Job {
     /// The doorbell of a delivery.
     pub fn delivery(account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
         Self::Delivery { account: account.0, endpoint: endpoint.0, event: event.0.clone() }
+    }
+
+    /// The doorbell of long work.
+    pub fn work(account: AccountId, work: &str) -> Self {
+        Self::Work { account: account.0, work: work.to_owned() }
     }
 
     /// The body. Numbers and texts always have one.
@@ -94,7 +106,9 @@ mod tests {
         let command = Job::command(AccountId(1), DeviceId(2), CommandId([0x1f; 16]));
         let id = "1f".repeat(16);
         assert_eq!(command.body(), format!(r#"{{"kind":"command","account":1,"device":2,"command":"{id}"}}"#));
-        for job in [device, delivery, command] {
+        let work = Job::work(AccountId(1), "campaign-7");
+        assert_eq!(work.body(), r#"{"kind":"work","account":1,"work":"campaign-7"}"#);
+        for job in [device, delivery, command, work] {
             assert_eq!(Job::parse(&job.body()), Some(job));
         }
         let parked = Parked { code: "poison_row".into(), text: "why".into() };

@@ -40,6 +40,7 @@ fn outbound(history: Vec<Step>) -> Message {
         name: Some("Ali".into()),
         body: "Hi Ali, \"quoted\" <b>&</b> 你好 🙂".into(),
         external_id: Some("order-7".into()),
+        campaign: None,
         lane: Lane::Single,
         stanza: StanzaId("3EB0AABBCCDDEEFF001122".into()),
         state: last.state,

@@ -7,6 +7,7 @@ pub mod clock;
 mod http_server;
 pub mod json_client;
 pub mod lambda_runtime;
+pub mod mailbox;
 pub mod process;
 pub mod stream_mapping;
 pub mod webhook_receiver;

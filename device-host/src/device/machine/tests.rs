@@ -91,6 +91,7 @@ fn message(lane: Lane, id: u64, state: State) -> OpenMessage {
         turn: Turn { lane, accepted_at: Timestamp(i64::try_from(id).unwrap()), message: MessageId(id) },
         state,
         held_until: None,
+        campaign: None,
         phone: PhoneNumber::from_e164("60123456789").unwrap(),
         body: "hello".into(),
         stanza: StanzaId::for_message(&KEY, MessageId(id)),

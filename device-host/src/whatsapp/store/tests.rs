@@ -327,6 +327,7 @@ async fn a_sent_message_is_given_again_to_its_recipient_alone() {
         name: None,
         body: "hello".into(),
         external_id: None,
+        campaign: None,
         lane: Lane::Single,
         stanza: StanzaId::for_message(&device.stanza_key, id),
         state: State::Queued,

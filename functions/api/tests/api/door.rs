@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
+use hantar_platform::blobs::NoBlobs;
+use hantar_platform::mail::LogMail;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
 use serde_json::{Value, json};
@@ -52,6 +54,8 @@ impl Door {
             queue: shared.clone(),
             shards: SHARDS,
             account_keys: Arc::new(AccountKeys::new(shared.clone(), shared.clone(), shared.clone())),
+            blobs: Arc::new(NoBlobs),
+            mail: Arc::new(LogMail),
             numbers: Arc::new(Numbers::new(shared.clone(), 10)),
             clock: shared.clone(),
             entropy: shared.clone(),

@@ -13,9 +13,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Command, Commands, Created, Deleted, Delivery, DeliveryState,
-    DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Outcome, PortError, Reception, Refusal,
-    StateCounts, Tenant,
+    Acceptance, Accepted, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents, Contacts,
+    Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
+    OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -84,6 +84,34 @@ impl Commands for Records {
 
 #[async_trait]
 impl Tenant for Records {
+    fn contacts(&self) -> &dyn Contacts {
+        no_handler_calls_this()
+    }
+
+    fn consents(&self) -> &dyn Consents {
+        no_handler_calls_this()
+    }
+
+    fn templates(&self) -> &dyn Templates {
+        no_handler_calls_this()
+    }
+
+    fn bulks(&self) -> &dyn Bulks {
+        no_handler_calls_this()
+    }
+
+    fn campaigns(&self) -> &dyn Campaigns {
+        no_handler_calls_this()
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        no_handler_calls_this()
+    }
+
+    fn people(&self) -> &dyn People {
+        no_handler_calls_this()
+    }
+
     async fn account(&self) -> Result<Option<Account>, PortError> {
         self.with(|books| Some(books.account.clone()))
     }

@@ -19,8 +19,8 @@ use hantar_domain::user::{Email, Role, User};
 use hantar_domain::webhook::Endpoint;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
-    Clock, Command, DueDelivery, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Outcome, PortError,
-    Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession,
+    Clock, Command, DueDelivery, DueWork, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Outcome,
+    PortError, Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession, Work,
 };
 
 use super::tenant::{Records, no_handler_calls_this};
@@ -279,6 +279,22 @@ impl Fleet for World {
     }
 
     async fn forget_due(&self, _: &DueDelivery) -> Result<(), PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn arm_work(&self, _: AccountId, _: Work, _: Timestamp) -> Result<(), PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn due_work(&self, _: Timestamp, _: usize) -> Result<Vec<DueWork>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn claim_work(&self, _: AccountId, _: Work, _: Timestamp, _: Timestamp) -> Result<bool, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn end_work(&self, _: AccountId, _: Work) -> Result<(), PortError> {
         no_handler_calls_this()
     }
 

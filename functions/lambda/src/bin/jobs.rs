@@ -1,9 +1,9 @@
-//! The function behind the queue of jobs. No kind of job exists yet, so all are put aside for a person.
+//! The function behind the queue of jobs: steps of long work.
 
 use std::process::ExitCode;
 
 use hantar_lambda::config::Config;
-use hantar_lambda::queue::{QueueEvent, UnknownJobs};
+use hantar_lambda::queue::{self, QueueEvent};
 use hantar_lambda::stack::Stack;
 use hantar_lambda::{deadline_of, program};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -14,10 +14,9 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Error> {
-    let stack = Stack::new(&config.cloud);
-    let jobs = &UnknownJobs { queue: stack.queue(), clock: stack.clock.clone() };
+    let worker = &Stack::new(&config.cloud).worker();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<QueueEvent>| {
-        Ok::<_, Error>(jobs.handle(&event.payload, deadline_of(&event.context)).await)
+        Ok::<_, Error>(queue::work(worker, &event.payload, deadline_of(&event.context)).await)
     }))
     .await
 }

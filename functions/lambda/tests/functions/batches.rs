@@ -6,7 +6,7 @@ use std::time::Duration;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::EventId;
 use hantar_jobs::sweep::Sweeper;
-use hantar_lambda::queue::{QueueEvent, UnknownJobs, webhooks};
+use hantar_lambda::queue::{QueueEvent, webhooks, work};
 use hantar_lambda::sweep::{Timer, Timers};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::entropy::SystemEntropy;
@@ -96,16 +96,16 @@ async fn no_call_is_begun_that_might_outlive_the_time_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_kinds_that_nobody_knows_are_parked_and_come_again_only_when_that_fails() {
     let world = World::new().await;
-    let jobs = UnknownJobs { queue: world.queue.clone(), clock: Arc::new(SystemClock) };
+    let worker = world.worker();
     let event = batch(&[("m0", r#"{"kind":"import","account":1}"#.to_owned()), ("m1", "?".to_owned())]);
-    let late = jobs.handle(&event, within(Duration::from_secs(1))).await;
+    let late = work(&worker, &event, within(Duration::from_secs(1))).await;
     assert_eq!(late.items().collect::<Vec<_>>(), ["m0", "m1"]);
-    assert_eq!(jobs.handle(&event, plenty()).await.items().count(), 0);
+    assert_eq!(work(&worker, &event, plenty()).await.items().count(), 0);
     let parked = world.bodies("parked").await;
     assert_eq!(parked.iter().filter(|parked| parked["code"] == "unknown_job").count(), 2, "{parked:?}");
     let gone = world.url("parked").await;
     world.sqs("DeleteQueue", json!({ "QueueUrl": gone })).await;
-    assert_eq!(jobs.handle(&event, plenty()).await.items().count(), 2);
+    assert_eq!(work(&worker, &event, plenty()).await.items().count(), 2);
 }
 
 fn timers(world: &World) -> Timers {

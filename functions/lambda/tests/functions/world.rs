@@ -12,14 +12,17 @@ use hantar_domain::user::Email;
 use hantar_domain::webhook::EventId;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
+use hantar_jobs::work::Worker;
 use hantar_lambda::relay::StreamRelay;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::FolderBlobs;
 use hantar_platform::clock::SystemClock;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::faults::{Calls, FaultPlan, FaultyClient, Throttle, ThrottleError, When};
 use hantar_platform::key_file::KeyFile;
+use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_queues::embedded::QueueEngine;
@@ -62,6 +65,20 @@ pub(crate) struct Home {
 }
 
 impl World {
+    /// What does long work.
+    pub(crate) fn worker(&self) -> Worker {
+        Worker {
+            fleet: self.fleet.clone(),
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            numbers: self.numbers.clone(),
+            blobs: Arc::new(FolderBlobs::new(self.folder.path().join("blobs"))),
+            mail: Arc::new(LogMail),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
     pub(crate) async fn new() -> Self {
         let dynamo = DynamoEngine::in_memory().unwrap();
         let queues = QueueEngine::in_memory(Arc::new(|| SystemClock.now().0.div_euclid(1000))).unwrap();

@@ -173,6 +173,7 @@ impl Home {
             name: Some("Ali".into()),
             body: format!("message {id}"),
             external_id: Some(format!("ref-{id}")),
+            campaign: None,
             lane,
             stanza: StanzaId::for_message(&StanzaKey([7; 16]), id),
             state: State::Queued,

@@ -11,7 +11,7 @@ use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
 use hantar_domain::webhook::EventId;
 
-use super::PortError;
+use super::{PortError, Work};
 
 /// What numbers are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,20 @@ pub enum Sequence {
     Messages(AccountId),
     /// Webhook endpoints of an account.
     Endpoints(AccountId),
+    /// Contacts of an account.
+    Contacts(AccountId),
+    /// Groups of contacts of an account.
+    Groups(AccountId),
+    /// Templates of an account.
+    Templates(AccountId),
+    /// Bulks of an account.
+    Bulks(AccountId),
+    /// Campaigns of an account.
+    Campaigns(AccountId),
+    /// Imports of an account.
+    Imports(AccountId),
+    /// Exports of an account.
+    Exports(AccountId),
 }
 
 /// A new account with its owner and first device: all of it or nothing.
@@ -75,6 +89,17 @@ pub struct DueDelivery {
     /// Which event.
     pub event: EventId,
     /// When its next attempt is due.
+    pub due_at: Timestamp,
+}
+
+/// Long work that is not done, and when somebody is to look after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueWork {
+    /// Whose.
+    pub account: AccountId,
+    /// Which.
+    pub work: Work,
+    /// When the next step is due.
     pub due_at: Timestamp,
 }
 
@@ -133,6 +158,26 @@ pub trait Fleet: Send + Sync {
 
     /// Takes an entry out from among the due deliveries whose delivery is gone.
     async fn forget_due(&self, due: &DueDelivery) -> Result<(), PortError>;
+
+    /// Notes long work, or moves when its next step is due. Repeatable. What begins work notes it in the transaction that
+    /// stores it; this is for the steps after.
+    async fn arm_work(&self, account: AccountId, work: Work, due_at: Timestamp) -> Result<(), PortError>;
+
+    /// Long work whose next step is due by `now`, at most `limit`.
+    async fn due_work(&self, now: Timestamp, limit: usize) -> Result<Vec<DueWork>, PortError>;
+
+    /// Puts the next step off until `until`, so that nobody else begins it meanwhile: `false` when the work is over, or when
+    /// its next step is not due by `now` because somebody else is at it. A step must be harmless when two do it all the same.
+    async fn claim_work(
+        &self,
+        account: AccountId,
+        work: Work,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, PortError>;
+
+    /// Work that is over. Repeatable.
+    async fn end_work(&self, account: AccountId, work: Work) -> Result<(), PortError>;
 
     /// The client version that was found last.
     async fn client_version(&self) -> Result<Option<FoundVersion>, PortError>;

@@ -1,9 +1,11 @@
 //! Doorbells. The table is the truth: repeats, losses and disorder of jobs are harmless.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, Shard};
+use hantar_domain::ids::{AccountId, BulkId, CampaignId, CommandId, DeviceId, EndpointId, ExportId, ImportId, Shard};
 use hantar_domain::webhook::EventId;
 
 use super::PortError;
@@ -15,6 +17,57 @@ pub enum Queue {
     Shard(Shard),
     /// To whoever delivers webhooks.
     Webhooks,
+    /// To whoever does long work.
+    Jobs,
+}
+
+/// Long work of an account, done step by step. Each step may be done twice, and the table says where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    /// Messages of a bulk are put that were paid for.
+    Bulk(BulkId),
+    /// A campaign's recipients are found, and its messages made a little ahead of its devices.
+    Campaign(CampaignId),
+    /// Contacts are read from a file.
+    Import(ImportId),
+    /// A file is made.
+    Export(ExportId),
+    /// All that is left of a deleted account is deleted.
+    Erase,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bulk(id) => write!(f, "bulk-{id}"),
+            Self::Campaign(id) => write!(f, "campaign-{id}"),
+            Self::Import(id) => write!(f, "import-{id}"),
+            Self::Export(id) => write!(f, "export-{id}"),
+            Self::Erase => f.write_str("erase-0"),
+        }
+    }
+}
+
+/// The text is no name of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no name of work")]
+pub struct NoWork;
+
+impl FromStr for Work {
+    type Err = NoWork;
+
+    fn from_str(text: &str) -> Result<Self, NoWork> {
+        let (kind, number) = text.split_once('-').ok_or(NoWork)?;
+        let number = number.parse().map_err(|_| NoWork)?;
+        Ok(match kind {
+            "bulk" => Self::Bulk(BulkId(number)),
+            "campaign" => Self::Campaign(CampaignId(number)),
+            "import" => Self::Import(ImportId(number)),
+            "export" => Self::Export(ExportId(number)),
+            "erase" => Self::Erase,
+            _ => return Err(NoWork),
+        })
+    }
 }
 
 /// A doorbell.
@@ -45,6 +98,13 @@ pub enum Job {
         /// Which event.
         event: EventId,
     },
+    /// A step of long work is due.
+    Work {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        work: Work,
+    },
 }
 
 /// A job as received.
@@ -59,7 +119,7 @@ pub struct Received {
 /// Queues.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Makes the queues where they are missing: `shards` shard queues and the one for webhooks. Repeatable.
+    /// Makes the queues where they are missing: `shards` shard queues, the one for webhooks and the one for long work. Repeatable.
     async fn prepare(&self, shards: u16) -> Result<(), PortError>;
 
     /// Sends jobs, to be seen after `delay` (at most 15 minutes). After an error some may have been sent.

@@ -16,7 +16,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
 
-use super::{Commands, PortError};
+use super::{Bulks, Campaigns, Commands, Consents, Contacts, Ledger, People, PortError, Templates};
 
 /// The only way to a tenant's records.
 pub trait Tenants: Send + Sync {
@@ -278,6 +278,27 @@ pub enum Change {
 /// One account's records.
 #[async_trait]
 pub trait Tenant: Commands + Send + Sync {
+    /// Its contacts and their groups.
+    fn contacts(&self) -> &dyn Contacts;
+
+    /// Who may be written to.
+    fn consents(&self) -> &dyn Consents;
+
+    /// Its templates.
+    fn templates(&self) -> &dyn Templates;
+
+    /// Its bulks.
+    fn bulks(&self) -> &dyn Bulks;
+
+    /// Its campaigns.
+    fn campaigns(&self) -> &dyn Campaigns;
+
+    /// Its money.
+    fn ledger(&self) -> &dyn Ledger;
+
+    /// Its people, and what they did.
+    fn people(&self) -> &dyn People;
+
     /// The account.
     async fn account(&self) -> Result<Option<Account>, PortError>;
 

@@ -1,0 +1,4 @@
+//! The people of an account, and what they did.
+
+/// The people of an account, and what they did.
+pub trait People: Send + Sync {}
