@@ -14,6 +14,9 @@ const CARGO_DENY: &str = "0.20.2";
 const WORKER_BUILD: &str = "0.8.7";
 const WASM: &str = "wasm32-unknown-unknown";
 
+/// What is slow unless it is optimised: it goes through every instruction of the Worker.
+const WORKS_HARD: [&str; 1] = ["wasm-bindgen-cli"];
+
 /// What must be on the machine: how it is asked for, and what to do about it.
 const REQUIRED: [(&str, &[&str], &str); 6] = [
     ("cargo", &["--version"], "install Rust with rustup"),
@@ -122,6 +125,10 @@ fn cargo_install(place: &Workplace, package: &str, version: &str, options: &[&st
     }
     let mut install = place.command("cargo");
     install.args(["install", "--force", "--root"]).arg(&root).args(options).arg(format!("{package}@{version}"));
+    if !WORKS_HARD.contains(&package) {
+        // Half the time to compile, and seconds more in each run.
+        install.arg("--debug");
+    }
     // Not into the workspace's own target folder: nothing of it is built again.
     install.env_remove("CARGO_TARGET_DIR");
     run::quiet(place, package, &mut install)?;
