@@ -11,6 +11,7 @@ pub mod device;
 pub mod egress;
 pub mod ids;
 pub mod lease;
+pub mod ledger;
 pub mod merge;
 pub mod message;
 pub mod pacing;

@@ -1,6 +1,7 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
 use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -47,6 +48,12 @@ impl Place {
 
     pub(crate) fn movement(account: AccountId, movement: &str) -> Self {
         Self::business(of_account(account), format!("GRANT#{movement}"))
+    }
+
+    /// A movement of credits: the order of these is that of time.
+    pub(crate) fn noted(account: AccountId, at: Timestamp, cause: &Cause) -> Self {
+        let name = format!("{}#{}#{}", ordered_time(at), cause.word(), cause.reference());
+        Self::business(ledger_of(account), name)
     }
 
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
@@ -213,6 +220,10 @@ pub(crate) fn of_account(account: AccountId) -> String {
 
 pub(crate) fn messages_of(account: AccountId) -> String {
     format!("A#{account}#M")
+}
+
+pub(crate) fn ledger_of(account: AccountId) -> String {
+    format!("A#{account}#L")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

@@ -74,6 +74,10 @@ impl Tenant for TenantStore {
         self.read_for_sending(device, sender).await
     }
 
+    fn price(&self) -> i64 {
+        self.store.price()
+    }
+
     async fn balance(&self) -> Result<Balance, PortError> {
         self.read_balance().await
     }

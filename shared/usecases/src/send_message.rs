@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hantar_domain::credits::PRICE;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, UserId};
 use hantar_domain::merge::render;
@@ -126,12 +125,13 @@ pub async fn send_message(
     };
     let id = MessageId(numbers.next(Sequence::Messages(account)).await?);
     let idempotency = draft.idempotency.as_ref().map(|(key, content)| idempotency("send", key, content, now));
-    let message = accepted_message(account, id, &device, phone, body, lane, draft, clock.now());
+    let price = tenant.price();
+    let message = accepted_message(account, id, &device, phone, body, lane, draft, price, clock.now());
     match tenant.accept(&Acceptance { message: message.clone(), idempotency }).await? {
         Accepted::Stored => Ok(message),
         Accepted::Replayed(earlier) => Ok(*earlier),
         Accepted::KeyReused => Err(SendError::KeyReused),
-        Accepted::Refused { balance } => Err(SendError::Credits { required: PRICE, balance }),
+        Accepted::Refused { balance } => Err(SendError::Credits { required: price, balance }),
     }
 }
 
@@ -157,6 +157,7 @@ fn accepted_message(
     body: String,
     lane: Lane,
     draft: Draft,
+    credits: i64,
     at: Timestamp,
 ) -> Message {
     let held_until = draft.scheduled_at.filter(|due| *due > at);
@@ -179,7 +180,7 @@ fn accepted_message(
         held_until,
         accepted_at: at,
         updated_at: at,
-        credits: PRICE,
+        credits,
         refunded: false,
         history: vec![Step { state, at, code }],
     }

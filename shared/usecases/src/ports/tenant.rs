@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hantar_domain::account::Account;
-use hantar_domain::credits::Balance;
+use hantar_domain::credits::{Balance, PRICE};
 use hantar_domain::device::{Device, PairingCode, Status};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
 use hantar_domain::message::{Direction, Fact, Message, State, Turn};
@@ -315,6 +315,12 @@ pub trait Tenant: Commands + Send + Sync {
         device: Option<DeviceId>,
         sender: Option<UserId>,
     ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError>;
+
+    /// What one message costs, in credits: nothing where the installation charges for nothing. Whoever charges for messages,
+    /// or sets credits aside for them, asks here, and stores the answer with the message.
+    fn price(&self) -> i64 {
+        PRICE
+    }
 
     /// The credits, strongly consistent.
     async fn balance(&self) -> Result<Balance, PortError>;
