@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod books;
+mod campaign;
+mod campaign_crashes;
+mod campaign_routes;
 mod commands;
 mod counts;
 mod credits;

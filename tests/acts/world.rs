@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
@@ -289,6 +290,8 @@ impl Process {
             mail: Arc::new(self.mailbox.clone()),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(self.entropy.clone()),
+            shards: SHARDS,
+            pacing: Pacing::default(),
         }
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod accepts;
+mod campaigns;
 mod cold;
 mod commands;
 mod failover;
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("campaigns") {
+                campaigns::run(usize::try_from(number("--recipients", 100_000))?).await?;
             }
             if wanted("commands") {
                 commands::run().await?;

@@ -101,7 +101,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn config(stack: &Stack, url: String) -> HostConfig {
+pub(crate) fn config(stack: &Stack, url: String) -> HostConfig {
     HostConfig {
         shards: stack.shards,
         terms: Terms::default(),
@@ -113,7 +113,7 @@ fn config(stack: &Stack, url: String) -> HostConfig {
     }
 }
 
-async fn link(shop: &Metered, simulator: &Simulator) -> anyhow::Result<DeviceId> {
+pub(crate) async fn link(shop: &Metered, simulator: &Simulator) -> anyhow::Result<DeviceId> {
     let tenant = shop.stack.tenants.for_account(shop.account);
     let linking = link_device(tenant.as_ref(), shop.stack.clock.as_ref(), &TokioSleep, None).await?;
     let Linking::Code(device, code) = linking else { anyhow::bail!("no QR code: {linking:?}") };

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{balance, campaign_lists, campaigns, connection, message_list, messages, numbers, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +22,14 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         message_list::list,
         messages::show,
         messages::cancel,
+        campaign_lists::list,
+        campaigns::create,
+        campaigns::preview,
+        campaigns::show,
+        campaigns::pause,
+        campaigns::resume,
+        campaigns::cancel,
+        campaign_lists::recipients,
         balance::show,
         webhooks::list,
         webhooks::create,

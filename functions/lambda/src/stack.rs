@@ -100,8 +100,8 @@ impl Stack {
     }
 
     /// What does long work.
-    pub fn worker(&self) -> Worker {
-        Worker {
+    pub async fn worker(&self) -> Result<Worker, Error> {
+        Ok(Worker {
             fleet: self.fleet.clone(),
             tenants: self.tenants.clone(),
             queue: self.queue(),
@@ -110,7 +110,9 @@ impl Stack {
             mail: self.mail(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-        }
+            shards: self.shards().await?,
+            pacing: self.cloud.pacing,
+        })
     }
 
     /// What calls subscribers.

@@ -58,7 +58,9 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
     end_earlier_runs(stack.leases.as_ref()).await?;
-    let host = road.spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server()))).await??;
+    let host = road
+        .spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server(), args.campaign_gap)))
+        .await??;
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
@@ -68,7 +70,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
     }
-    let worker = Arc::new(stack.worker());
+    let worker = Arc::new(stack.worker(args.campaign_gap));
     for _ in 0..WORK_WORKERS {
         tasks.spawn_on(work_workers::run(worker.clone()), &road);
     }
@@ -251,12 +253,12 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-fn host_config(stack: &Stack, server: WhatsAppServer) -> HostConfig {
+fn host_config(stack: &Stack, server: WhatsAppServer, pacing: Pacing) -> HostConfig {
     HostConfig {
         shards: stack.shards,
         terms: Terms::default(),
         server,
-        pacing: Pacing::default(),
+        pacing,
         pre_keys: None,
         connects_per_second: CONNECTS_PER_SECOND,
         device_name: "Hantar".into(),
@@ -302,6 +304,7 @@ fn router(
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
         sleep,
+        pacing: args.campaign_gap,
         allowed: args.egress_allow.clone(),
         ready: Arc::new(ready),
         limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },

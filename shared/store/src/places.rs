@@ -1,6 +1,7 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::campaign::RecipientKey;
+use hantar_domain::ids::{AccountId, CampaignId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
@@ -111,6 +112,28 @@ impl Place {
         Self::engine(of_account(account), "COUNTS")
     }
 
+    pub(crate) fn campaign(account: AccountId, campaign: CampaignId) -> Self {
+        Self::business(campaigns_of(account), ordered(campaign.0))
+    }
+
+    /// Apart from the campaign itself, which changes often and is to stay small. What is in this partition tells no
+    /// subscriber anything, so it is kept out of the stream.
+    pub(crate) fn campaign_text(account: AccountId, campaign: CampaignId) -> Self {
+        Self::engine(of_campaign(account, campaign), "TEXT")
+    }
+
+    pub(crate) fn chunk(account: AccountId, campaign: CampaignId, number: u64) -> Self {
+        Self::engine(of_campaign(account, campaign), format!("CHUNK#{}", ordered(number)))
+    }
+
+    pub(crate) fn recipient(account: AccountId, campaign: CampaignId, key: RecipientKey) -> Self {
+        Self::engine(of_campaign(account, campaign), format!("R#{}", hex::encode(key.0)))
+    }
+
+    pub(crate) fn campaign_counts(account: AccountId, campaign: CampaignId) -> Self {
+        Self::engine(of_campaign(account, campaign), "COUNTS")
+    }
+
     /// A partition for each: they come and go faster than anything else of an account.
     pub(crate) fn command(account: AccountId, command: CommandId) -> Self {
         Self::engine(format!("A#{account}#C#{command}"), "CMD")
@@ -205,6 +228,8 @@ impl Place {
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const OPEN: &str = "OPEN#";
+/// Among these, the rows of campaigns.
+pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
 pub(crate) const UNKNOWN: &str = "UNKNOWN#";
@@ -220,6 +245,14 @@ pub(crate) fn of_account(account: AccountId) -> String {
 
 pub(crate) fn messages_of(account: AccountId) -> String {
     format!("A#{account}#M")
+}
+
+pub(crate) fn campaigns_of(account: AccountId) -> String {
+    format!("A#{account}#C")
+}
+
+pub(crate) fn of_campaign(account: AccountId, campaign: CampaignId) -> String {
+    format!("A#{account}#C#{campaign}")
 }
 
 pub(crate) fn ledger_of(account: AccountId) -> String {

@@ -22,7 +22,7 @@ mod tenant;
 
 pub use blobs::{BlobKey, Blobs, Presigned};
 pub use bulks::Bulks;
-pub use campaigns::Campaigns;
+pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
 pub use consents::Consents;
 pub use contacts::{ContactDraft, Contacts, Members, Upserted};

@@ -19,7 +19,7 @@ const CONVERSATION: Duration = Duration::from_hours(24);
 /// The longest name and reference, in characters.
 pub const MAX_LABEL_CHARS: usize = 255;
 /// How far ahead a message may be scheduled.
-const MAX_AHEAD: Duration = Duration::from_hours(8784);
+pub(crate) const MAX_AHEAD: Duration = Duration::from_hours(8784);
 
 /// A message as its sender asks for it, not yet checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Shapes and texts follow Laravel, in which that API is written: resources under `data`, its paginator, its
 //! validation messages.
 
+pub mod campaign;
 pub mod credits;
 pub mod device;
 pub mod error;

@@ -1,6 +1,8 @@
 //! The routes of the REST API v1 (the Blasty dialect), each behind its gate.
 
 pub(crate) mod balance;
+pub(crate) mod campaign_lists;
+pub(crate) mod campaigns;
 pub(crate) mod connection;
 pub(crate) mod message_list;
 pub(crate) mod messages;
@@ -29,6 +31,11 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     let gate = |ability, kind, methods| gated(api, ability, kind, methods);
     let message =
         gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
+    let campaigns = gate("campaigns:read", Read, get(campaign_lists::list)).merge(gate(
+        "campaigns:send",
+        Write,
+        post(campaigns::create),
+    ));
     let webhooks =
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
     let webhook =
@@ -40,6 +47,13 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),
+        ("campaigns", "GET, HEAD, POST", campaigns),
+        ("campaigns/preview", "POST", gate("campaigns:send", Read, post(campaigns::preview))),
+        ("campaigns/{id}", "GET, HEAD", gate("campaigns:read", Read, get(campaigns::show))),
+        ("campaigns/{id}/pause", "POST", gate("campaigns:send", Write, post(campaigns::pause))),
+        ("campaigns/{id}/resume", "POST", gate("campaigns:send", Write, post(campaigns::resume))),
+        ("campaigns/{id}/cancel", "POST", gate("campaigns:send", Write, post(campaigns::cancel))),
+        ("campaigns/{id}/recipients", "GET, HEAD", gate("campaigns:read", Read, get(campaign_lists::recipients))),
         ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),

@@ -9,6 +9,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;
+pub mod campaigns;
 pub mod commands;
 pub mod deliveries;
 pub mod devices;
@@ -70,6 +71,12 @@ macro_rules! store_cases {
             lists::filters_pick_out_what_they_name,
             lists::several_messages_come_in_the_order_asked_for,
             lists::counts_move_with_their_mark_and_count_no_batch_twice,
+            campaigns::a_campaign_is_started_once_and_paid,
+            campaigns::recipients_are_taken_in_chunk_by_chunk,
+            campaigns::messages_are_claimed_by_one_and_made_once,
+            campaigns::orders_move_a_campaign_and_a_key_answers_again,
+            campaigns::what_is_taken_back_is_paid_back_once,
+            campaigns::a_campaigns_counts_move_with_their_mark,
             devices::a_status_is_counted_when_it_changes_and_not_when_it_is_repeated,
             devices::an_older_host_cannot_change_a_device,
             devices::pairing_is_wanted_shown_and_over_once_linked,

@@ -127,6 +127,8 @@ pub struct MessageFilter {
     pub phone: Option<PhoneNumber>,
     /// With this reference of the caller's.
     pub external_id: Option<String>,
+    /// Of these numbers, from the first to before the second: a campaign has all of its own.
+    pub within: Option<(MessageId, MessageId)>,
     /// Accepted at or after.
     pub from: Option<Timestamp>,
     /// Accepted before.

@@ -53,6 +53,15 @@ impl FieldErrors {
         }
     }
 
+    /// Adds what was found elsewhere.
+    pub fn append(&mut self, others: Self) {
+        for (field, texts) in others.0 {
+            for text in texts {
+                self.add(field.as_str(), text);
+            }
+        }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

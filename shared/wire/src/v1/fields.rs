@@ -20,6 +20,7 @@ const MAX_VALUE_CHARS: usize = 4096;
 /// A request's fields, and what was found wrong with them so far.
 pub struct Fields<'a> {
     values: &'a Map<String, Value>,
+    path: String,
     /// What was found wrong.
     pub errors: FieldErrors,
 }
@@ -32,17 +33,24 @@ pub fn attribute(field: &str) -> String {
 impl<'a> Fields<'a> {
     /// Reads these.
     pub fn new(values: &'a Map<String, Value>) -> Self {
-        Self { values, errors: FieldErrors::default() }
+        Self { values, path: String::new(), errors: FieldErrors::default() }
+    }
+
+    /// Reads the fields of an object that stands at `path`, by which they are named: `recipients.0`.
+    pub fn at(path: &str, values: &'a Map<String, Value>) -> Self {
+        Self { path: format!("{path}."), ..Self::new(values) }
     }
 
     /// Says of a field that it `says`, such as "must be a string".
     pub fn wrong(&mut self, field: &str, says: &str) {
-        self.errors.add(field, format!("The {} field {says}.", attribute(field)));
+        let field = format!("{}{field}", self.path);
+        self.errors.add(&field, format!("The {} field {says}.", attribute(&field)));
     }
 
     /// Says of a field that its value is none of those that exist.
     pub fn not_selectable(&mut self, field: &str) {
-        self.errors.add(field, format!("The selected {} is invalid.", attribute(field)));
+        let field = format!("{}{field}", self.path);
+        self.errors.add(&field, format!("The selected {} is invalid.", attribute(&field)));
     }
 
     fn value(&self, field: &str) -> Option<&'a Value> {
@@ -77,13 +85,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number from 0 on.
     pub fn number(&mut self, field: &str) -> Option<u64> {
-        let whole =
-            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
-        let number = match self.value(field)? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => whole(text.trim()),
-            _ => None,
-        };
+        let number = whole(self.value(field)?);
         if number.is_none() {
             self.wrong(field, "must be an integer");
         }
@@ -160,6 +162,41 @@ impl<'a> Fields<'a> {
         (texts.len() == entries.len()).then_some(texts)
     }
 
+    /// A list of anything.
+    pub fn list(&mut self, field: &str, most: usize) -> Option<&'a [Value]> {
+        let Value::Array(entries) = self.value(field)? else {
+            self.wrong(field, "must be an array");
+            return None;
+        };
+        if entries.len() > most {
+            self.wrong(field, &format!("must not have more than {most} items"));
+            return None;
+        }
+        Some(entries)
+    }
+
+    /// A list of whole numbers. Wrong entries are named by their place.
+    pub fn numbers(&mut self, field: &str, most: usize) -> Option<Vec<u64>> {
+        let entries = self.list(field, most)?;
+        let mut numbers = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            match whole(entry) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(&format!("{field}.{index}"), "must be an integer"),
+            }
+        }
+        (numbers.len() == entries.len()).then_some(numbers)
+    }
+
+    /// An object.
+    pub fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
+        let object = self.value(field)?.as_object();
+        if object.is_none() {
+            self.wrong(field, "must be an object");
+        }
+        object
+    }
+
     /// A map of plain values, each as its text. Wrong entries are named by their path: `attributes.plan`.
     pub fn plain_map(&mut self, field: &str) -> Option<BTreeMap<String, String>> {
         let Value::Object(entries) = self.value(field)? else {
@@ -201,6 +238,16 @@ impl<'a> Fields<'a> {
         if self.value(field).is_some() {
             self.wrong(field, "is not supported yet");
         }
+    }
+}
+
+/// A number, or its digits.
+fn whole(value: &Value) -> Option<u64> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => digits(text.trim()),
+        _ => None,
     }
 }
 

@@ -42,7 +42,7 @@ pub struct SendRequest {
 }
 
 #[expect(clippy::ref_option, reason = "the shape that serde asks for")]
-fn written<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn written<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(time::text).serialize(serializer)
 }
 
@@ -105,6 +105,9 @@ pub struct MessageBody {
     pub refunded: bool,
     /// `reply`, `single` or `campaign`.
     pub lane: &'static str,
+    /// The campaign that it is a row of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<u64>,
     /// Accepted, or received, at.
     pub created_at: String,
     /// Last change.
@@ -172,6 +175,7 @@ impl MessageBody {
             credits: message.credits,
             refunded: message.refunded,
             lane: message.lane.word(),
+            campaign_id: message.campaign.map(|campaign| campaign.0),
             created_at: time::text(message.accepted_at),
             updated_at: time::text(message.updated_at),
             sent_at: sent,
