@@ -11,6 +11,7 @@
 )]
 
 mod accepts;
+mod bulk;
 mod cold;
 mod commands;
 mod failover;
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("bulk") {
+                bulk::run().await?;
             }
             if wanted("commands") {
                 commands::run().await?;

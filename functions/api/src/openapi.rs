@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{account, balance, bulk, connection, consents, message_list, messages, numbers, templates, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,10 +19,24 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         connection::qr,
         numbers::look_up,
         messages::send,
+        bulk::send,
         message_list::list,
         messages::show,
         messages::cancel,
         balance::show,
+        account::show,
+        account::change,
+        consents::list,
+        consents::note,
+        consents::proof,
+        consents::settings,
+        consents::decide,
+        templates::list,
+        templates::create,
+        templates::show,
+        templates::change,
+        templates::remove,
+        templates::preview,
         webhooks::list,
         webhooks::create,
         webhooks::show,
