@@ -311,7 +311,7 @@ async fn a_campaign_waits_for_its_time_and_is_expanded_before() {
     let home = world.home(1000).await;
     home.connected(1).await;
     let due = world.clock.now() + Duration::from_hours(2);
-    let id = home.start(CampaignDraft { scheduled_at: Some(due), ..draft(10) }).await;
+    let id = home.start(CampaignDraft { scheduled_at: Some(due.into()), ..draft(10) }).await;
     home.process.work().await;
     let campaign = home.campaign(id).await;
     assert_eq!((campaign.status, campaign.progress.expanded), (Status::Scheduled, true));

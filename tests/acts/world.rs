@@ -221,7 +221,13 @@ impl Process {
     }
 
     pub(crate) fn relay(&self) -> Relay {
-        Relay { tenants: self.tenants.clone(), queue: self.queue.clone(), shards: SHARDS }
+        Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: SHARDS,
+            numbers: self.numbers.clone(),
+            clock: Arc::new(self.clock.clone()),
+        }
     }
 
     /// A worker that may call the loopback.

@@ -9,7 +9,6 @@ use hantar_domain::campaign::{Campaign, Claim, Cursor, Listed, Progress, Source,
 use hantar_domain::ids::{CampaignId, DeviceId, MessageId};
 use hantar_domain::message::State;
 use hantar_domain::pacing::Pacing;
-use hantar_jobs::relay::Relay;
 use hantar_local::{relay_loop, work_workers};
 use hantar_simulator::{Simulator, SimulatorConfig};
 use hantar_usecases::ports::{BlobKey, Clock as _, Sequence, Started, Work};
@@ -73,8 +72,7 @@ async fn expansion(recipients: usize) -> anyhow::Result<()> {
         updated_at: now,
     };
     ensure!(tenant.campaigns().start(&campaign, None).await? == Started::New, "the campaign is not made");
-    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
-    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
+    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), stack.relay()));
     let worker = stack.worker(Pacing::default());
     shop.faults.reset();
     let started = Instant::now();
@@ -107,8 +105,7 @@ async fn units() -> anyhow::Result<()> {
         simulator.network().create_phone(&phone(number), "Customer")?;
     }
     let pacing = Pacing { campaign_gap: Duration::from_millis(20) };
-    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
-    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
+    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), stack.relay()));
     let working = tokio::spawn(work_workers::run(std::sync::Arc::new(stack.worker(pacing))));
     let mut host = config(stack, simulator.websocket_url());
     host.pacing = pacing;

@@ -11,6 +11,7 @@
 )]
 
 mod accepts;
+mod bulk;
 mod campaigns;
 mod cold;
 mod commands;
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("bulk") {
+                bulk::run().await?;
             }
             if wanted("campaigns") {
                 campaigns::run(usize::try_from(number("--recipients", 100_000))?).await?;

@@ -1,7 +1,7 @@
-//! The stream of the business table becomes doorbells, events for subscribers, and counts.
+//! The stream of the business table becomes doorbells, events for subscribers, entries of the consent ledger, and counts.
 //!
 //! One worker reads each stream shard in order. A batch that fails is read again: rings repeat harmlessly, deliveries
-//! are stored once by (endpoint, event), and counts remember how far they went.
+//! are stored once by (endpoint, event), consents once by their message, and counts remember how far they went.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, CampaignId, DeviceId, Shard};
 use hantar_domain::message::{Direction, Message, State};
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
+use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{
-    CampaignDifferences, Change, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants,
+    CampaignDifferences, Change, Clock, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants,
 };
 use hantar_wire::webhook as body;
 
@@ -24,6 +25,10 @@ pub struct Relay {
     pub queue: Arc<dyn JobQueue>,
     /// The fleet's fixed number of shards.
     pub shards: u16,
+    /// Numbers of the answers to those who opt out.
+    pub numbers: Arc<Numbers>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// One record of the stream.
@@ -49,6 +54,7 @@ impl Relay {
     pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
         self.ring(records).await?;
         self.publish(records).await?;
+        self.hear(records).await?;
         self.count(stream, records).await
     }
 

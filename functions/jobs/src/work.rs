@@ -82,8 +82,9 @@ impl Worker {
     /// Does one step, due or not, whoever else is at it: for whoever answers for that.
     pub async fn take_step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
         match work {
+            Work::Bulk(id) => self.bulk(account, id).await,
             Work::Campaign(id) => self.campaign(account, id).await,
-            Work::Bulk(_) | Work::Import(_) | Work::Export(_) | Work::Erase => {
+            Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)
             }

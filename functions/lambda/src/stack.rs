@@ -80,7 +80,13 @@ impl Stack {
 
     /// What reads the stream.
     pub async fn relay(&self) -> Result<Relay, Error> {
-        Ok(Relay { tenants: self.tenants.clone(), queue: self.queue(), shards: self.shards().await? })
+        Ok(Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue(),
+            shards: self.shards().await?,
+            numbers: self.numbers(),
+            clock: self.clock.clone(),
+        })
     }
 
     /// What a timer does.

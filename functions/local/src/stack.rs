@@ -8,6 +8,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hantar_device_host::HostParts;
 use hantar_domain::pacing::Pacing;
+use hantar_jobs::relay::Relay;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::blobs::FolderBlobs;
@@ -126,6 +127,17 @@ impl Stack {
             entropy,
             shards,
         })
+    }
+
+    /// What reads the stream.
+    pub fn relay(&self) -> Relay {
+        Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: self.shards,
+            numbers: self.numbers.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// What does long work.

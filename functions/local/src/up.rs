@@ -16,7 +16,6 @@ use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
-use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::sleep::TokioSleep;
@@ -64,7 +63,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
-    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+    let relay = stack.relay();
     tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
     let deliverer = Arc::new(deliverer(&stack, egress, &args));
     for _ in 0..WEBHOOK_WORKERS {

@@ -4,7 +4,9 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod bulk;
 pub mod campaign;
+pub mod consent;
 pub mod contact;
 pub mod credits;
 pub mod device;
@@ -23,3 +25,4 @@ pub mod time;
 pub mod token;
 pub mod user;
 pub mod webhook;
+pub mod zone;

@@ -1,7 +1,9 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
 use hantar_domain::campaign::RecipientKey;
-use hantar_domain::ids::{AccountId, CampaignId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::ids::{
+    AccountId, BulkId, CampaignId, CommandId, DeviceId, EndpointId, MessageId, Shard, TemplateId, UserId,
+};
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
@@ -106,6 +108,37 @@ impl Place {
 
     pub(crate) fn peer(account: AccountId, device: DeviceId, phone: &PhoneNumber) -> Self {
         Self::business(of_device(account, device), format!("PEER#{}", phone.digits()))
+    }
+
+    pub(crate) fn template(account: AccountId, template: TemplateId) -> Self {
+        Self::business(templates_of(account), format!("{TEMPLATE}{}", ordered(template.0)))
+    }
+
+    pub(crate) fn slug(account: AccountId, slug: &str) -> Self {
+        Self::business(templates_of(account), format!("SLUG#{slug}"))
+    }
+
+    pub(crate) fn bulk(account: AccountId, bulk: BulkId) -> Self {
+        Self::business(format!("A#{account}#B"), ordered(bulk.0))
+    }
+
+    /// What a number last said about being written to.
+    pub(crate) fn standing(account: AccountId, phone: &PhoneNumber) -> Self {
+        Self::business(consents_of(account), phone.digits())
+    }
+
+    /// An entry of the consent ledger, among those of its number.
+    pub(crate) fn consent(account: AccountId, phone: &PhoneNumber, at: Timestamp, name: &str) -> Self {
+        Self::business(consents_of(account), format!("{}#{}#{name}", phone.digits(), ordered_time(at)))
+    }
+
+    /// The same entry, among all of the account.
+    pub(crate) fn listed_consent(account: AccountId, phone: &PhoneNumber, at: Timestamp, name: &str) -> Self {
+        Self::business(consent_list_of(account), format!("{}#{}#{name}", ordered_time(at), phone.digits()))
+    }
+
+    pub(crate) fn consent_settings(account: AccountId) -> Self {
+        Self::business(of_account(account), "CONSENT")
     }
 
     pub(crate) fn counts(account: AccountId) -> Self {
@@ -234,6 +267,7 @@ pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
 pub(crate) const UNKNOWN: &str = "UNKNOWN#";
 pub(crate) const KEY: &str = "K#";
+pub(crate) const TEMPLATE: &str = "T#";
 /// The partitions that are listed.
 pub(crate) const ACCOUNTS: &str = "ACCOUNTS";
 pub(crate) const HEARTBEATS: &str = "HEARTBEATS";
@@ -261,6 +295,18 @@ pub(crate) fn ledger_of(account: AccountId) -> String {
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {
     format!("A#{account}#D#{device}")
+}
+
+pub(crate) fn templates_of(account: AccountId) -> String {
+    format!("A#{account}#T")
+}
+
+pub(crate) fn consents_of(account: AccountId) -> String {
+    format!("A#{account}#S")
+}
+
+pub(crate) fn consent_list_of(account: AccountId) -> String {
+    format!("A#{account}#SL")
 }
 
 pub(crate) fn keys_of(device: DeviceId) -> String {

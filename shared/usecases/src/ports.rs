@@ -21,10 +21,10 @@ mod templates;
 mod tenant;
 
 pub use blobs::{BlobKey, Blobs, Presigned};
-pub use bulks::Bulks;
+pub use bulks::{BulkAccepted, Bulks};
 pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
-pub use consents::Consents;
+pub use consents::{ConsentPage, Consents, Noted, Peer};
 pub use contacts::{ContactDraft, Contacts, Members, Upserted};
 pub use error::PortError;
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
@@ -35,8 +35,8 @@ pub use mail::{Letter, Mail};
 pub use people::People;
 pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
-pub use templates::Templates;
+pub use templates::{TemplateStored, Templates};
 pub use tenant::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
     Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
 };

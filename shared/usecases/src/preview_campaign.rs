@@ -43,11 +43,10 @@ pub async fn preview_campaign(
     }
     let now = clock.now();
     let checked = check(tenant, &draft, now).await?.map_err(PreviewError::Invalid)?;
-    let regions = tenant.account().await?.map(|account| account.regions).unwrap_or_default();
     let total = draft.recipients.len() as u64 + checked.contacts.len() as u64 + checked.in_group;
     let candidates = candidates(tenant, &draft, &checked.contacts).await?;
     let looked_at = candidates.len() as u64;
-    let addressed = address_all(candidates, &checked.body, &regions);
+    let addressed = address_all(candidates, &checked.body, &checked.regions);
     let asked = addressed.iter().filter(|one| one.fit.is_ok()).count();
     let mut known = Known::read(tenant, None, &addressed[..first_fit(&addressed, LOOKED_AT)]).await?;
     let (mut recipients, mut rejected, mut samples) = (0, BTreeMap::new(), Vec::new());
@@ -64,7 +63,7 @@ pub async fn preview_campaign(
     }
     recipients += total.saturating_sub(looked_at);
     let cost = tenant.price().saturating_mul(i64::try_from(recipients).unwrap_or(i64::MAX));
-    let start = draft.scheduled_at.map_or(now, |due| due.max(now));
+    let start = checked.scheduled_at.map_or(now, |due| due.max(now));
     let able = checked.devices.iter().filter(|device| sends(device)).count() as u64;
     Ok(Preview {
         recipients,

@@ -8,14 +8,16 @@ use hantar_domain::campaign::{
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, CampaignId, ContactId, DeviceId, GroupId, MessageId, TemplateId};
 use hantar_domain::message::MAX_BODY_CHARS;
+use hantar_domain::phone::Region;
 use hantar_domain::template::Template;
 use hantar_domain::time::Timestamp;
+use hantar_domain::zone::Moment;
 
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
 use crate::order_campaign::ring_worker;
 use crate::ports::{BlobKey, Blobs, Clock, Fleet, JobQueue, PortError, Sequence, Started, Tenant};
-use crate::send_message::{MAX_AHEAD, MAX_LABEL_CHARS};
+use crate::draft::{MAX_AHEAD, MAX_LABEL_CHARS};
 
 /// The most devices that share a campaign: they are named in the campaign's own item.
 pub const MAX_DEVICES: usize = 50;
@@ -40,7 +42,7 @@ pub struct CampaignDraft {
     /// The devices that share the work; the default one when there are none.
     pub devices: Vec<DeviceId>,
     /// Not before.
-    pub scheduled_at: Option<Timestamp>,
+    pub scheduled_at: Option<Moment>,
     /// How many messages may leave in a minute.
     pub per_minute: Option<u32>,
     /// The caller's idempotency key, and the bytes of the request that it stands for.
@@ -116,6 +118,8 @@ pub(crate) struct Checked {
     pub(crate) devices: Vec<Device>,
     pub(crate) contacts: Vec<ContactId>,
     pub(crate) in_group: u64,
+    pub(crate) scheduled_at: Option<Timestamp>,
+    pub(crate) regions: Vec<Region>,
 }
 
 /// Where the list of a campaign's recipients is kept while they are taken in.
@@ -153,7 +157,7 @@ pub async fn start_campaign(
         with.blobs.put(&place, list).await?;
     }
     let at = with.clock.now();
-    let scheduled = draft.scheduled_at.is_some_and(|due| due > at);
+    let scheduled = checked.scheduled_at.is_some_and(|due| due > at);
     let campaign = Campaign {
         account,
         id,
@@ -162,7 +166,7 @@ pub async fn start_campaign(
         body: checked.body,
         group: draft.group,
         devices: checked.devices.iter().map(|device| device.id).collect(),
-        scheduled_at: draft.scheduled_at,
+        scheduled_at: checked.scheduled_at,
         per_minute: draft.per_minute,
         status: if scheduled { Status::Scheduled } else { Status::Running },
         reason: None,
@@ -266,7 +270,9 @@ pub(crate) async fn check(
     if draft.devices.len() > MAX_DEVICES {
         found("devices", TooMany(MAX_DEVICES as u64));
     }
-    if draft.scheduled_at.is_some_and(|due| due > now + MAX_AHEAD) {
+    let account = tenant.account().await?.ok_or_else(|| PortError::Corrupt("an account is missing".into()))?;
+    let scheduled_at = draft.scheduled_at.map(|moment| moment.in_zone(&account.time_zone));
+    if scheduled_at.is_some_and(|due| due > now + MAX_AHEAD) {
         found("scheduled_at", TooFarAhead);
     }
     if draft.per_minute == Some(0) {
@@ -279,7 +285,8 @@ pub(crate) async fn check(
     }
     let named = template.as_ref().map(|Template { id, name, .. }| (*id, name.clone()));
     let body = draft.body.clone().or(template.map(|template| template.body)).unwrap_or_default();
-    Ok(Ok(Checked { body, template: named, devices, contacts, in_group: in_group.unwrap_or(0) }))
+    let (in_group, regions) = (in_group.unwrap_or(0), account.regions);
+    Ok(Ok(Checked { body, template: named, devices, contacts, in_group, scheduled_at, regions }))
 }
 
 /// How many contacts a group has; `None` when there is no such group.

@@ -59,7 +59,7 @@ fn every_wrong_field_is_named_at_once_with_its_text() {
             "The scheduled at field must be a date within one year.",
         ),
         (json!({"media": {"url": "https://example.com/a.png"}}), "media", "The media field is not supported yet."),
-        (json!({"template_id": 3}), "template_id", "The template id field is not supported yet."),
+        (json!({"template_id": 3, "body": null}), "template_id", "The selected template id is invalid."),
     ] {
         let mut body = good();
         for (name, value) in change.as_object().unwrap() {

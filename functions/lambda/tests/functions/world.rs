@@ -144,7 +144,13 @@ impl World {
     }
 
     pub(crate) fn relay(&self) -> StreamRelay {
-        let relay = Relay { tenants: self.tenants.clone(), queue: self.queue.clone(), shards: SHARDS };
+        let relay = Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: SHARDS,
+            numbers: self.numbers.clone(),
+            clock: Arc::new(SystemClock),
+        };
         StreamRelay { relay, clock: Arc::new(SystemClock) }
     }
 

@@ -9,8 +9,10 @@
 #![expect(clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;
+pub mod bulks;
 pub mod campaigns;
 pub mod commands;
+pub mod consents;
 pub mod deliveries;
 pub mod devices;
 pub mod endings;
@@ -21,6 +23,7 @@ pub mod keys;
 pub mod leases;
 pub mod lines;
 pub mod lists;
+pub mod templates;
 pub mod tenants;
 mod world;
 
@@ -119,6 +122,17 @@ macro_rules! store_cases {
             commands::a_command_is_answered_once,
             commands::nobody_takes_or_answers_a_command_that_is_over,
             commands::a_command_is_found_by_its_own_account_and_device_alone,
+            templates::a_slug_belongs_to_one_template,
+            templates::of_two_changes_of_a_template_at_once_one_is_made,
+            templates::a_template_is_made_once_under_a_key_and_no_more_than_the_account_may_have,
+            consents::what_a_number_said_last_counts,
+            consents::exactly_those_are_suppressed_who_said_so,
+            consents::it_is_known_how_somebody_stands,
+            consents::a_consent_is_noted_once_under_a_key,
+            consents::consent_settings_are_kept,
+            bulks::a_bulk_is_charged_whole_or_not_at_all,
+            bulks::one_key_used_many_times_at_once_makes_one_bulk,
+            bulks::messages_of_a_bulk_are_stored_once_however_often_it_is_tried,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

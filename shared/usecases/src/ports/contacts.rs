@@ -61,6 +61,13 @@ pub trait Contacts: Send + Sync {
     /// Several contacts, in the order asked for; missing ones are left out.
     async fn contacts_by_id(&self, ids: &[ContactId]) -> Result<Vec<Contact>, PortError>;
 
+    /// The contacts with these numbers, in no order; missing ones are left out. Strongly consistent.
+    async fn contacts_by_phone(&self, phones: &[PhoneNumber]) -> Result<Vec<Contact>, PortError>;
+
+    /// Notes on the contact with this number, if there is one, whether it asked not to be written to. The consent ledger
+    /// is what counts; this is for lists. Repeatable.
+    async fn mark_opted_out(&self, phone: &PhoneNumber, opted_out: bool, at: Timestamp) -> Result<(), PortError>;
+
     /// Makes or changes contacts, each by itself; one answer for each, in order. Of several with one phone in a call the
     /// later ones change what the earlier ones made. A repeat changes nothing more.
     async fn upsert(&self, drafts: &[ContactDraft]) -> Result<Vec<Upserted>, PortError>;

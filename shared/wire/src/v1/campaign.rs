@@ -6,7 +6,7 @@ use hantar_domain::campaign::{Campaign, Counts, Fate, Figures, MAX_INLINE, Previ
 use hantar_domain::message::State;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::reason::explain;
-use hantar_domain::time::Timestamp;
+use hantar_domain::zone::Moment;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -48,10 +48,10 @@ pub struct CampaignRequest {
     /// The devices that share the work; the default one when absent. `device` names one alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<u64>,
-    /// Not before this moment, in ISO 8601.
+    /// Not before this moment, in ISO 8601; without an offset in the account's time zone.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "super::message::written")]
     #[schema(value_type = Option<String>)]
-    pub scheduled_at: Option<Timestamp>,
+    pub scheduled_at: Option<Moment>,
     /// How fast it may go, on top of the devices' own pace.
     pub pacing: PacingBody,
 }
@@ -93,7 +93,7 @@ impl CampaignRequest {
             contact_ids: fields.numbers("contact_ids", MAX_CONTACT_IDS).unwrap_or_default(),
             recipients,
             devices,
-            scheduled_at: fields.time("scheduled_at"),
+            scheduled_at: fields.local_time("scheduled_at"),
             pacing,
         };
         (request, fields.errors)
@@ -115,7 +115,7 @@ fn recipients(fields: &mut Fields<'_>) -> Vec<RecipientRequest> {
             wrong += 1;
             continue;
         };
-        let mut of_entry = Fields::at(&path, values);
+        let mut of_entry = Fields::within(values, format!("{path}."));
         let recipient = RecipientRequest {
             phone: of_entry.required_string("phone").unwrap_or_default(),
             name: of_entry.string("name"),
@@ -138,7 +138,7 @@ fn recipients(fields: &mut Fields<'_>) -> Vec<RecipientRequest> {
 
 fn pacing(fields: &mut Fields<'_>) -> PacingBody {
     let Some(values) = fields.object("pacing") else { return PacingBody::default() };
-    let mut pacing = Fields::at("pacing", values);
+    let mut pacing = Fields::within(values, "pacing.".to_owned());
     let per_minute = pacing.number_within("per_minute", 1, 10_000).and_then(|pace| u32::try_from(pace).ok());
     fields.errors.append(pacing.errors);
     PacingBody { per_minute }

@@ -128,7 +128,7 @@ fn word<T>(fields: &mut Fields<'_>, field: &str, read: impl Fn(&str) -> Option<T
 }
 
 /// A number in any spelling of the account's regions, or any number in full: people of other countries write, too.
-async fn any_number(text: &str, tenant: &dyn Tenant) -> Result<Option<PhoneNumber>, PortError> {
+pub(super) async fn any_number(text: &str, tenant: &dyn Tenant) -> Result<Option<PhoneNumber>, PortError> {
     let regions = tenant.account().await?.map_or_else(|| vec![Region::MALAYSIA], |account| account.regions);
     Ok(PhoneNumber::parse(text, &regions).ok().or_else(|| PhoneNumber::from_e164(text.trim())))
 }
