@@ -10,7 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, balance, bulk, campaign_lists, campaigns, connection, consents, message_list, messages, numbers, templates, webhooks,
+    account, balance, bulk, campaign_lists, campaigns, connection, consents, message_list, messages, numbers,
+    templates, webhooks,
 };
 
 #[derive(OpenApi)]

@@ -13,11 +13,11 @@ use hantar_domain::template::Template;
 use hantar_domain::time::Timestamp;
 use hantar_domain::zone::Moment;
 
+use crate::draft::{MAX_AHEAD, MAX_LABEL_CHARS};
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
 use crate::order_campaign::ring_worker;
 use crate::ports::{BlobKey, Blobs, Clock, Fleet, JobQueue, PortError, Sequence, Started, Tenant};
-use crate::draft::{MAX_AHEAD, MAX_LABEL_CHARS};
 
 /// The most devices that share a campaign: they are named in the campaign's own item.
 pub const MAX_DEVICES: usize = 50;

@@ -101,12 +101,7 @@ impl Templates for Records {
         no_handler_calls_this()
     }
 
-    async fn add_template(
-        &self,
-        _: &Template,
-        _: usize,
-        _: Option<&Idempotency>,
-    ) -> Result<TemplateStored, PortError> {
+    async fn add_template(&self, _: &Template, _: usize, _: Option<&Idempotency>) -> Result<TemplateStored, PortError> {
         no_handler_calls_this()
     }
 
