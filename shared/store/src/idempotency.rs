@@ -8,6 +8,24 @@ use crate::places::Place;
 use crate::tenant::TenantStore;
 use crate::writing::Write;
 
+/// What a key that is taken stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// The same request, and the number of what it was about.
+    Same(u64),
+    /// Another request.
+    Other,
+}
+
+/// What the entry of a taken key says to a request that brings the key again, where the key's kind is `kind`.
+pub(crate) fn earlier(taken: &Item, wanted: &Idempotency, kind: &str) -> Result<Earlier, PortError> {
+    let fields = Fields(taken);
+    match fields.maybe_number(kind)? {
+        Some(id) if fields.bytes("q")? == wanted.request => Ok(Earlier::Same(id)),
+        _ => Ok(Earlier::Other),
+    }
+}
+
 impl TenantStore {
     /// A key's entry, unless it has ended.
     pub(crate) async fn known_key(&self, key: &Idempotency, now: Timestamp) -> Result<Option<Item>, PortError> {
