@@ -104,7 +104,8 @@ async fn prepare(shop: &Shop) -> u64 {
 
 /// All that come with the request.
 fn rows() -> Vec<Value> {
-    let named = |customer: usize| json!({ "phone": format!("+{}", phone(customer)), "name": format!("Customer {customer}") });
+    let named =
+        |customer: usize| json!({ "phone": format!("+{}", phone(customer)), "name": format!("Customer {customer}") });
     let wrong = (0..WRONG).map(|number| json!({ "phone": format!("wrong {number}"), "name": "Nobody" }));
     (0..INLINE).chain(TWICE).map(named).chain(wrong).collect()
 }
@@ -172,7 +173,8 @@ async fn a_campaign_of_twenty_thousand_survives_a_bad_day_to_the_row() {
     let again = shop.with_key("sale").post("/campaigns", &sale).await.unwrap();
     assert_eq!((again.status, &again.body["data"]["id"]), (201, &json!(1)), "{}", again.body);
     let done = until(&shop, "through", |campaign| {
-        campaign["status"] == "completed" && count(campaign, &["queued", "held", "dispatched", "pending", "unknown"]) == 0
+        campaign["status"] == "completed"
+            && count(campaign, &["queued", "held", "dispatched", "pending", "unknown"]) == 0
     });
     let done = done.await;
     let span = started.elapsed();

@@ -3,6 +3,7 @@
 mod bulk;
 mod campaign;
 mod consent;
+mod contact;
 pub mod deliver_webhook;
 pub mod relay;
 pub mod sweep;

@@ -84,6 +84,8 @@ impl Worker {
         match work {
             Work::Bulk(id) => self.bulk(account, id).await,
             Work::Campaign(id) => self.campaign(account, id).await,
+            Work::Ungroup(group) => self.clear_group(account, group).await,
+            Work::Forget(erasure) => self.forget_person(account, erasure).await,
             Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)

@@ -19,6 +19,24 @@ pub(crate) enum Known {
     Other,
 }
 
+/// What a key that is taken stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// The same request, and the number of what it was about.
+    Same(u64),
+    /// Another request.
+    Other,
+}
+
+/// What the entry of a taken key says to a request that brings the key again, where the key's kind is `kind`.
+pub(crate) fn earlier(taken: &Item, wanted: &Idempotency, kind: &str) -> Result<Earlier, PortError> {
+    let fields = Fields(taken);
+    match fields.maybe_number(kind)? {
+        Some(id) if fields.bytes("q")? == wanted.request => Ok(Earlier::Same(id)),
+        _ => Ok(Earlier::Other),
+    }
+}
+
 impl TenantStore {
     /// What a caller's key stands for, where it may stand for a thing of this kind.
     pub(crate) async fn stands_for(

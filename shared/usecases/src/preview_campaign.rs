@@ -101,13 +101,17 @@ async fn candidates(
         let mut found: BTreeMap<_, _> = found.into_iter().map(|contact| (contact.id, contact)).collect();
         all.extend(named.iter().map(|id| given(Listed::Contact(*id), &mut found)));
     }
-    let room = LOOKED_AT - named.len();
-    if let Some(group) = draft.group
-        && contacts.len() <= LOOKED_AT
-        && room > 0
-    {
-        let members = tenant.contacts().members(group, None, room).await?;
-        all.extend(members.contacts.into_iter().map(|contact| Given::Contact(Box::new(contact))));
+    let (mut room, mut after) = (LOOKED_AT - named.len(), None);
+    if let Some(group) = draft.group.filter(|_| contacts.len() <= LOOKED_AT) {
+        while room > 0 {
+            let members = tenant.contacts().members(group, after, room).await?;
+            room -= members.contacts.len().min(room);
+            all.extend(members.contacts.into_iter().map(|contact| Given::Contact(Box::new(contact))));
+            after = members.next;
+            if after.is_none() {
+                break;
+            }
+        }
     }
     Ok(all.into_iter().map(|given| Candidate { given, next: NOWHERE }).collect())
 }

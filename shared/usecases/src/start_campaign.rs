@@ -291,8 +291,10 @@ pub(crate) async fn check(
 
 /// How many contacts a group has; `None` when there is no such group.
 async fn group_size(tenant: &dyn Tenant, group: GroupId) -> Result<Option<u64>, PortError> {
-    let members = tenant.contacts().members(group, None, 1).await?;
-    Ok(members.contacts.first().map(|_| MAX_RECIPIENTS))
+    if tenant.contacts().group(group).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(tenant.contacts().contact_counts().await?.groups.get(&group).copied().unwrap_or(0)))
 }
 
 /// The devices asked for, each once (the default one when there are none), and the fields of those that do not exist.
