@@ -41,7 +41,10 @@ locals {
     jobs = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.write, keys = ["WORK#*"] },
+      # Campaigns: recipients and chunks; and the number of shards, to ring for devices.
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "WORK#*"] },
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
     ]
     timers = [
@@ -72,7 +75,7 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
-      { actions = local.send, arns = [var.queues.jobs, var.queues.parked] },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.parked]) },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
     timers = [
