@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::token::Abilities;
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::create_token::{NewToken, create_token};
@@ -40,6 +41,7 @@ pub(crate) fn served_by(process: &Process) -> Router {
         clock: Arc::new(process.clock.clone()),
         entropy: Arc::new(process.entropy.clone()),
         sleep: Arc::new(TokioSleep),
+        pacing: Pacing::default(),
         allowed: "".parse().unwrap(),
         ready: Arc::new(Ready),
         limits: RateLimits { reads_per_minute: 1_000_000, writes_per_minute: 1_000_000 },

@@ -8,7 +8,7 @@ use hantar_domain::phone::PhoneNumber;
 use hantar_domain::webhook::{Endpoint, EventId, SigningSecret};
 use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint};
 use hantar_usecases::ports::{Applied, Clock as _, Delivery, Tenant};
-use hantar_usecases::receive_messages::Incoming;
+use hantar_usecases::receive_messages::{Incoming, receive_messages};
 use hantar_usecases::send_message::{Draft, SendError, send_message};
 
 use crate::world::{LOOPBACK, Process};
@@ -61,6 +61,18 @@ impl Home {
 
     pub(crate) async fn learn(&self, id: MessageId, fact: Fact) -> Applied {
         self.tenant().record(id, fact, self.process.clock.now()).await.unwrap()
+    }
+
+    /// Ali writes; answers the number of his message.
+    pub(crate) async fn hears(&self, stanza: &str, text: &str) -> MessageId {
+        let (tenant, process) = (self.tenant(), &self.process);
+        let said = vec![incoming(stanza, text)];
+        receive_messages(tenant.as_ref(), &process.numbers, &process.clock, self.account, self.device, said)
+            .await
+            .unwrap();
+        let incoming = incoming(stanza, text);
+        let known = tenant.received(self.device, &incoming.chat, &incoming.sender, &incoming.stanza).await;
+        known.unwrap().unwrap()
     }
 
     /// A message that was called `unknown`.

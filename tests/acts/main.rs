@@ -3,8 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod account;
 mod books;
+mod bulk;
+mod campaign;
+mod campaign_crashes;
+mod campaign_routes;
 mod commands;
+mod consent;
 mod counts;
 mod credits;
 mod delivery;
@@ -17,6 +23,7 @@ mod message;
 mod numbers;
 mod relay;
 mod sweep;
+mod template;
 mod unknown;
 mod work;
 mod world;

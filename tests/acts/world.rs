@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
@@ -220,7 +221,13 @@ impl Process {
     }
 
     pub(crate) fn relay(&self) -> Relay {
-        Relay { tenants: self.tenants.clone(), queue: self.queue.clone(), shards: SHARDS }
+        Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: SHARDS,
+            numbers: self.numbers.clone(),
+            clock: Arc::new(self.clock.clone()),
+        }
     }
 
     /// A worker that may call the loopback.
@@ -289,6 +296,8 @@ impl Process {
             mail: Arc::new(self.mailbox.clone()),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(self.entropy.clone()),
+            shards: SHARDS,
+            pacing: Pacing::default(),
         }
     }
 

@@ -14,7 +14,6 @@ use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, DeviceId, Shard};
 use hantar_domain::user::Email;
-use hantar_jobs::relay::Relay;
 use hantar_local::engines::Engines;
 use hantar_local::relay_loop;
 use hantar_local::stack::Stack;
@@ -99,7 +98,7 @@ impl Fleet {
             simulator.network().create_phone(&till.phone, "Shop")?;
         }
         let mut relay = JoinSet::new();
-        let parts = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+        let parts = stack.relay();
         relay.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), parts));
         let fleet = Self { simulator, stack, tills, account, tenant, aws, folder, _relay: relay };
         fleet.link().await?;

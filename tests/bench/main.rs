@@ -11,6 +11,8 @@
 )]
 
 mod accepts;
+mod bulk;
+mod campaigns;
 mod cold;
 mod commands;
 mod failover;
@@ -54,6 +56,12 @@ fn main() -> ExitCode {
             }
             if wanted("accepts") {
                 accepts::run(span.min(Duration::from_secs(20))).await?;
+            }
+            if wanted("bulk") {
+                bulk::run().await?;
+            }
+            if wanted("campaigns") {
+                campaigns::run(usize::try_from(number("--recipients", 100_000))?).await?;
             }
             if wanted("commands") {
                 commands::run().await?;

@@ -12,7 +12,6 @@ use hantar_domain::lease::Terms;
 use hantar_domain::message::State;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
-use hantar_jobs::relay::Relay;
 use hantar_local::engines::Engines;
 use hantar_local::relay_loop;
 use hantar_local::stack::Stack;
@@ -66,7 +65,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
     simulator.network().create_phone("60111222333", "Shop")?;
     simulator.network().create_phone(CUSTOMER, "Ali")?;
-    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+    let relay = stack.relay();
     let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
     let host = DeviceHost::start(stack.host_parts(), config(stack, simulator.websocket_url())).await?;
     let device = link(&shop, &simulator).await?;
@@ -101,7 +100,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn config(stack: &Stack, url: String) -> HostConfig {
+pub(crate) fn config(stack: &Stack, url: String) -> HostConfig {
     HostConfig {
         shards: stack.shards,
         terms: Terms::default(),
@@ -113,7 +112,7 @@ fn config(stack: &Stack, url: String) -> HostConfig {
     }
 }
 
-async fn link(shop: &Metered, simulator: &Simulator) -> anyhow::Result<DeviceId> {
+pub(crate) async fn link(shop: &Metered, simulator: &Simulator) -> anyhow::Result<DeviceId> {
     let tenant = shop.stack.tenants.for_account(shop.account);
     let linking = link_device(tenant.as_ref(), shop.stack.clock.as_ref(), &TokioSleep, None).await?;
     let Linking::Code(device, code) = linking else { anyhow::bail!("no QR code: {linking:?}") };

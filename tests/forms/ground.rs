@@ -9,6 +9,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, Epoch, Shard, UserId};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
@@ -155,6 +156,7 @@ impl Ground {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             sleep: Arc::new(TokioSleep),
+            pacing: Pacing::default(),
             allowed: "127.0.0.0/8".parse().unwrap(),
             ready: Arc::new(Always),
             limits: RateLimits { reads_per_minute: 60_000, writes_per_minute: 60_000 },

@@ -12,7 +12,6 @@ use hantar_domain::device::{Device, Status};
 use hantar_domain::ids::{AccountId, DeviceId, Epoch, MessageId, Shard};
 use hantar_domain::message::{Message, State};
 use hantar_domain::user::Email;
-use hantar_jobs::relay::Relay;
 use hantar_local::engines::Engines;
 use hantar_local::relay_loop;
 use hantar_local::stack::Stack;
@@ -88,7 +87,7 @@ impl World {
             simulator.network().create_phone(&till.phone, "Shop").unwrap();
         }
         let mut relay = JoinSet::new();
-        let parts = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+        let parts = stack.relay();
         relay.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), parts));
         Self {
             whatsapp: simulator.websocket_url(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod campaign;
 mod commands;
 mod first_message;
 mod hops;

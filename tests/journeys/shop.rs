@@ -29,6 +29,8 @@ pub(crate) struct Shop {
     pub(crate) token: String,
     folder: TempDir,
     port: u16,
+    /// Further arguments of the server.
+    arguments: Vec<String>,
 }
 
 impl Shop {
@@ -46,6 +48,11 @@ impl Shop {
 
     /// A running shop whose number is not linked yet.
     pub(crate) async fn unlinked() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same, whose server is started with further arguments.
+    pub(crate) async fn with(arguments: &[&str]) -> Self {
         let simulator =
             Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 7, state_file: None })
                 .await
@@ -59,6 +66,7 @@ impl Shop {
             token: String::new(),
             folder: TempDir::new().unwrap(),
             port: free_port(),
+            arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
         };
         shop.start(None).await;
         let made: Value = shop.command_json(&["token", "create", "--name", "journey", "--json"]);
@@ -83,7 +91,7 @@ impl Shop {
         command.args(["up", "--whatsapp-version", "2.3000.1", "--egress-allow", "127.0.0.0/8"]);
         command.args(["--reads-per-minute", "1000000", "--writes-per-minute", "1000000"]);
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
-        command.args(server);
+        command.args(server).args(&self.arguments);
         command.arg("--data-dir").arg(self.folder.path());
         command
     }

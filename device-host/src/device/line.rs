@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hantar_domain::ids::MessageId;
+use hantar_domain::ids::{CampaignId, MessageId};
 use hantar_domain::message::{ACK_PATIENCE, Lane, OpenMessage};
 use hantar_domain::time::Timestamp;
 
@@ -141,6 +141,12 @@ impl Line {
     /// Nothing was written, and nothing is to be.
     pub(super) fn gone(&mut self, id: MessageId) {
         self.unanswered.remove(&id);
+    }
+
+    /// Nothing was written, and nothing of this campaign is to be until the next reading, which leaves out what is paused.
+    pub(super) fn paused(&mut self, id: MessageId, campaign: CampaignId) {
+        self.unanswered.remove(&id);
+        self.ready.retain(|message| message.campaign != Some(campaign) || message.state.is_unanswered());
     }
 
     /// Nothing was written, or nobody knows: try again, but not for ever.

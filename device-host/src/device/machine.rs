@@ -180,6 +180,10 @@ impl Machine {
                 self.work = Work::Nothing;
                 self.line.gone(id);
             }
+            Input::Paused { message, campaign } => {
+                self.work = Work::Nothing;
+                self.line.paused(message, campaign);
+            }
             Input::NotWritten(id) => {
                 self.work = Work::Nothing;
                 self.line.not_sent(id);

@@ -1,8 +1,12 @@
 //! Reading a device's open messages from the table: what may be written now, and when the next held one is due.
+//!
+//! Rows of a paused campaign keep their turns and are left out: whoever resumes it rings. Rows of one that is over are
+//! cancelled here, should whoever cancelled it not have come to them yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hantar_domain::ids::{DeviceId, MessageId};
+use hantar_domain::campaign::Standing;
+use hantar_domain::ids::{CampaignId, DeviceId, MessageId};
 use hantar_domain::message::{Message, OpenMessage, State, Turn};
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{OpenTurns, PortError, Tenant};
@@ -55,6 +59,7 @@ async fn look(
     thorough: bool,
 ) -> Result<Turns, PortError> {
     let mut found = Turns::default();
+    let mut standings = BTreeMap::new();
     line.retain(|turn| !leave_out.contains(&turn.message));
     for turns in line.chunks(CHUNK) {
         if found.ready.len() >= READY && !thorough {
@@ -63,19 +68,38 @@ async fn look(
         }
         let ids: Vec<_> = turns.iter().map(|turn| turn.message).collect();
         let messages = tenant.messages(&ids).await?;
+        learn_standings(tenant, &messages, &mut standings).await?;
         for turn in turns {
             let message = messages.iter().find(|message| message.id == turn.message);
-            match place(*turn, message, now) {
+            match place(*turn, message, &standings, now) {
                 Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => {
                     found.ready.push(message);
                 }
                 Place::Ready(_) => found.more = true,
                 Place::Held(due) => found.next_due = Some(found.next_due.map_or(due, |known| known.min(due))),
+                Place::Paused => {}
+                Place::Over => drop(tenant.cancel(turn.message, None, now).await?),
                 Place::Gone => tenant.forget_turn(device, *turn).await?,
             }
         }
     }
     Ok(found)
+}
+
+/// Asks about campaigns that were not asked about in this reading.
+async fn learn_standings(
+    tenant: &dyn Tenant,
+    messages: &[Message],
+    known: &mut BTreeMap<CampaignId, Standing>,
+) -> Result<(), PortError> {
+    let named: BTreeSet<_> = messages.iter().filter_map(|message| message.campaign).collect();
+    let unknown: Vec<_> = named.into_iter().filter(|campaign| !known.contains_key(campaign)).collect();
+    if !unknown.is_empty() {
+        let standings = tenant.campaigns().standings(&unknown).await?;
+        let standing = |campaign| standings.get(campaign).copied().unwrap_or(Standing::Over);
+        known.extend(unknown.iter().map(|campaign| (*campaign, standing(campaign))));
+    }
+    Ok(())
 }
 
 /// Messages that were called `unknown` while nobody could write them again: older than all that is open.
@@ -112,12 +136,21 @@ async fn unanswered(
 enum Place {
     Ready(OpenMessage),
     Held(Timestamp),
+    Paused,
+    Over,
     Gone,
 }
 
-fn place(turn: Turn, message: Option<&Message>, now: Timestamp) -> Place {
+fn place(turn: Turn, message: Option<&Message>, standings: &BTreeMap<CampaignId, Standing>, now: Timestamp) -> Place {
     let Some(message) = message.filter(|message| message.state.is_open()) else { return Place::Gone };
     let Some(phone) = message.phone.clone() else { return Place::Gone };
+    if let Some(campaign) = message.campaign.filter(|_| !message.state.is_unanswered()) {
+        match standings.get(&campaign) {
+            Some(Standing::Running) => {}
+            Some(Standing::Paused) => return Place::Paused,
+            Some(Standing::Over) | None => return Place::Over,
+        }
+    }
     if message.state == State::Held
         && let Some(due) = message.held_until.filter(|due| *due > now)
     {

@@ -3,8 +3,10 @@
 //! The table knows first: `queued → dispatched`, then the socket. Dying between the two leaves a dispatched message, which
 //! the next owner writes again under the same id; never a written one that nobody knows of.
 
+use hantar_domain::campaign::Standing;
+use hantar_domain::consent::ANSWERED;
 use hantar_domain::ids::MessageId;
-use hantar_domain::message::{Fact, OpenMessage, State};
+use hantar_domain::message::{Fact, Lane, OpenMessage, State};
 use hantar_usecases::ports::{Applied, PortError, Refusal};
 
 use super::desk::Desk;
@@ -13,6 +15,9 @@ use crate::whatsapp::client::Line;
 
 /// Nobody at this number uses WhatsApp.
 const NOT_ON_WHATSAPP: &str = "not_on_whatsapp";
+
+/// Whoever is written to asked not to be.
+const OPTED_OUT: &str = "opted_out";
 
 /// Takes `message` to the wire by `line`; answers what became of it.
 #[tracing::instrument(
@@ -39,11 +44,14 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
     if !message.state.is_unanswered() {
         match line.is_on_whatsapp(&message.phone).await {
             Ok(true) => {}
-            Ok(false) => return refuse(desk, id).await,
+            Ok(false) => return refuse(desk, id, NOT_ON_WHATSAPP).await,
             Err(error) => {
                 tracing::debug!(message.id = %id, %error, "WhatsApp did not say whether the number is known");
                 return Ok(Input::NotWritten(id));
             }
+        }
+        if let Some(input) = last_look(desk, message).await? {
+            return Ok(input);
         }
     }
     if !desk.is_ours() {
@@ -73,8 +81,33 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
     }
 }
 
-async fn refuse(desk: &Desk, id: MessageId) -> Result<Input, PortError> {
-    let refusal = Refusal { fact: Fact::Refused, code: NOT_ON_WHATSAPP.into() };
+/// What has become of a message's recipient and campaign since it was accepted; `None` when it may go.
+async fn last_look(desk: &Desk, message: &OpenMessage) -> Result<Option<Input>, PortError> {
+    let id = message.turn.message;
+    let is_answer = message.turn.lane == Lane::Reply && desk.clock.now().since(message.turn.accepted_at) <= ANSWERED;
+    let phones = [message.phone.clone()];
+    let campaigns: Vec<_> = message.campaign.into_iter().collect();
+    let (suppressed, standing) = tokio::try_join!(
+        async { Ok::<_, PortError>(!is_answer && !desk.tenant.consents().suppressed(&phones).await?.is_empty()) },
+        async {
+            let [campaign] = campaigns[..] else { return Ok::<_, PortError>(Standing::Running) };
+            // One that is not there is over.
+            Ok(desk.tenant.campaigns().standings(&campaigns).await?.remove(&campaign).unwrap_or(Standing::Over))
+        },
+    )?;
+    Ok(match (standing, message.campaign) {
+        (Standing::Over, _) => {
+            desk.tenant.cancel(id, None, desk.clock.now()).await?;
+            Some(Input::Gone(id))
+        }
+        (Standing::Paused, Some(campaign)) => Some(Input::Paused { message: id, campaign }),
+        _ if suppressed => Some(refuse(desk, id, OPTED_OUT).await?),
+        _ => None,
+    })
+}
+
+async fn refuse(desk: &Desk, id: MessageId, code: &str) -> Result<Input, PortError> {
+    let refusal = Refusal { fact: Fact::Refused, code: code.into() };
     desk.tenant.refuse(id, &refusal, desk.clock.now()).await?;
     Ok(Input::Gone(id))
 }

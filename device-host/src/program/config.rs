@@ -12,6 +12,7 @@
 //! | `HANTAR_SHARDS` | shards, if none are stored yet | 64 |
 //! | `HANTAR_LISTEN` | where health and metrics are served | `0.0.0.0:9090` |
 //! | `HANTAR_CONNECTS_PER_SECOND` | connections begun in a second | 20 |
+//! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device | 3 |
 //! | `HANTAR_DEVICE_NAME` | what phones show | `Hantar` |
 //! | `HANTAR_WHATSAPP_URL` | a server that speaks WhatsApp's protocol | WhatsApp |
 //! | `HANTAR_WHATSAPP_VERSION` | the client version told to it | the one that it tells itself, else the pinned one |
@@ -61,6 +62,7 @@ impl Config {
                 .unwrap_or(otherwise.connects_per_second),
             device_name: or("HANTAR_DEVICE_NAME", &otherwise.device_name),
             server: server(&from)?,
+            pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or(otherwise.pacing),
             ..otherwise
         };
         let region = from.get("HANTAR_AWS_REGION").or_else(|| from.get("AWS_REGION"));
@@ -171,6 +173,7 @@ mod tests {
             ("HANTAR_KEY_FILE", "/nowhere"),
             ("HANTAR_SHARDS", "0"),
             ("HANTAR_SHARDS", "70000"),
+            ("HANTAR_CAMPAIGN_GAP", "soon"),
             ("HANTAR_CONNECTS_PER_SECOND", "many"),
             ("HANTAR_LISTEN", "9090"),
             ("HANTAR_OTLP_URL", "localhost:4318"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::match_wild_err_arm, reason = "tests")]
 
 mod commands;
+mod consent;
 mod messages;
 mod pairing;
 mod shards;

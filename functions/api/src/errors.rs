@@ -25,6 +25,9 @@ pub(crate) enum ApiError {
     /// The token may not do this: make another one.
     #[error("the token lacks the ability")]
     MissingAbility,
+    /// The token's owner may not do this: somebody who runs the account may.
+    #[error("the role does not allow this")]
+    Role,
     /// The token's owner has to verify the address first.
     #[error("the e-mail address is not verified")]
     Unverified,
@@ -128,6 +131,7 @@ impl IntoResponse for ApiError {
                 with(answer(Code::UNAUTHORIZED, body), header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
             Self::MissingAbility => simple(Code::FORBIDDEN, "Invalid ability provided.", "missing_ability"),
+            Self::Role => simple(Code::FORBIDDEN, "This action is unauthorized.", "role_not_allowed"),
             Self::Unverified => simple(Code::FORBIDDEN, "Your email address is not verified.", "email_not_verified"),
             Self::NotFound { model, id } => {
                 let message = format!("No query results for model [App\\Models\\{model}] {id}");

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{any, get};
 use hantar_domain::egress::AllowList;
+use hantar_domain::pacing::Pacing;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
@@ -59,6 +60,8 @@ pub struct ApiParts {
     pub entropy: Arc<dyn Entropy>,
     /// Waiting, for QR codes and for hosts' answers.
     pub sleep: Arc<dyn Sleep>,
+    /// How fast devices send campaigns.
+    pub pacing: Pacing,
     /// Addresses that webhooks may call although they are not public.
     pub allowed: AllowList,
     /// Whether the process can serve.

@@ -9,7 +9,10 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{
+    account, balance, bulk, campaign_lists, campaigns, connection, consents, message_list, messages, numbers,
+    templates, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,10 +22,32 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         connection::qr,
         numbers::look_up,
         messages::send,
+        bulk::send,
         message_list::list,
         messages::show,
         messages::cancel,
+        campaign_lists::list,
+        campaigns::create,
+        campaigns::preview,
+        campaigns::show,
+        campaigns::pause,
+        campaigns::resume,
+        campaigns::cancel,
+        campaign_lists::recipients,
         balance::show,
+        account::show,
+        account::change,
+        consents::list,
+        consents::note,
+        consents::proof,
+        consents::settings,
+        consents::decide,
+        templates::list,
+        templates::create,
+        templates::show,
+        templates::change,
+        templates::remove,
+        templates::preview,
         webhooks::list,
         webhooks::create,
         webhooks::show,

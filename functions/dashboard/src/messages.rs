@@ -168,7 +168,9 @@ fn words(problem: &Problem) -> String {
         Problem::Phone { error: PhoneError::OtherRegion, .. } => {
             "A number of a country that this account does not send to.".to_owned()
         }
+        Problem::OptedOut => "Whoever has this number asked not to be written to.".to_owned(),
         Problem::NoDevice => "There is no such device.".to_owned(),
+        Problem::NoTemplate | Problem::Prohibited(_) => "There is no such template.".to_owned(),
         Problem::TooFarAhead => "That is too far ahead.".to_owned(),
     }
 }

@@ -1,5 +1,9 @@
 //! Handlers woken by a queue, the stream or a timer. Each may run twice, or at two places at once.
 
+mod bulk;
+mod campaign;
+mod consent;
+mod contact;
 pub mod deliver_webhook;
 pub mod relay;
 pub mod sweep;

@@ -1,16 +1,20 @@
-//! The stream of the business table becomes doorbells, events for subscribers, and counts.
+//! The stream of the business table becomes doorbells, events for subscribers, entries of the consent ledger, and counts.
 //!
 //! One worker reads each stream shard in order. A batch that fails is read again: rings repeat harmlessly, deliveries
-//! are stored once by (endpoint, event), and counts remember how far they went.
+//! are stored once by (endpoint, event), consents once by their message, and counts remember how far they went.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hantar_domain::campaign::tells_danger;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, Shard};
+use hantar_domain::ids::{AccountId, CampaignId, DeviceId, Shard};
 use hantar_domain::message::{Direction, Message, State};
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
-use hantar_usecases::ports::{Change, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants};
+use hantar_usecases::numbers::Numbers;
+use hantar_usecases::ports::{
+    CampaignDifferences, Change, Clock, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants,
+};
 use hantar_wire::webhook as body;
 
 /// What the relay needs from outside.
@@ -21,6 +25,10 @@ pub struct Relay {
     pub queue: Arc<dyn JobQueue>,
     /// The fleet's fixed number of shards.
     pub shards: u16,
+    /// Numbers of the answers to those who opt out.
+    pub numbers: Arc<Numbers>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// One record of the stream.
@@ -46,6 +54,7 @@ impl Relay {
     pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
         self.ring(records).await?;
         self.publish(records).await?;
+        self.hear(records).await?;
         self.count(stream, records).await
     }
 
@@ -93,6 +102,30 @@ impl Relay {
         if jobs.is_empty() { Ok(()) } else { self.queue.send(Queue::Webhooks, &jobs, std::time::Duration::ZERO).await }
     }
 
+    /// Campaigns have counts of their own, each with its own marks.
+    async fn count_campaigns(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
+        let mut campaigns: BTreeMap<(AccountId, CampaignId), Vec<&Record>> = BTreeMap::new();
+        for record in records {
+            if let Change::Message { new, .. } = &record.change
+                && let Some(campaign) = new.campaign
+            {
+                campaigns.entry((new.account, campaign)).or_default().push(record);
+            }
+        }
+        for ((account, id), records) in campaigns {
+            let tenant = self.tenants.for_account(account);
+            let counted = tenant.campaigns().counted_through(id, stream).await?;
+            let fresh: Vec<&Record> =
+                records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
+            let Some(last) = fresh.last() else { continue };
+            let sums = campaign_differences(fresh.iter().map(|record| &record.change));
+            if !tenant.campaigns().add_counts(id, stream, counted, last.sequence, &sums).await? {
+                return Err(PortError::Conflict);
+            }
+        }
+        Ok(())
+    }
+
     async fn count(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
         let mut accounts: BTreeMap<AccountId, Vec<&Record>> = BTreeMap::new();
         for record in records {
@@ -100,6 +133,7 @@ impl Relay {
                 accounts.entry(new.account).or_default().push(record);
             }
         }
+        self.count_campaigns(stream, records).await?;
         for (account, records) in accounts {
             let tenant = self.tenants.for_account(account);
             let counted = tenant.counted_through(stream).await?;
@@ -114,6 +148,23 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+/// What changes add to a campaign's counts.
+fn campaign_differences<'a>(changes: impl Iterator<Item = &'a Change>) -> CampaignDifferences {
+    let mut sums = CampaignDifferences::default();
+    let refused = |message: &Message| message.state == State::Failed && message.reason().is_some_and(tells_danger);
+    for change in changes {
+        if let Change::Message { old, new } = change {
+            if let Some(old) = old {
+                *sums.states.entry(old.state).or_default() -= 1;
+                sums.refused -= i64::from(refused(old));
+            }
+            *sums.states.entry(new.state).or_default() += 1;
+            sums.refused += i64::from(refused(new));
+        }
+    }
+    sums
 }
 
 /// The device that is to be woken by a change: a new message to send, or somebody wants a QR code.

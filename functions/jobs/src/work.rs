@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hantar_domain::ids::AccountId;
+use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, Job, JobQueue, Mail, PortError, Queue, Tenants, Work};
@@ -48,6 +49,10 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The fleet's fixed number of shards.
+    pub shards: u16,
+    /// How fast devices send campaigns.
+    pub pacing: Pacing,
 }
 
 impl Worker {
@@ -57,7 +62,7 @@ impl Worker {
         if !self.fleet.claim_work(account, work, now, now + CLAIMED).await? {
             return Ok(Decision::Done);
         }
-        match self.step(account, work).await? {
+        match self.take_step(account, work).await? {
             Next::Never => self.fleet.end_work(account, work).await?,
             Next::Now => self.again(account, work, self.clock.now()).await?,
             Next::At(due) => self.again(account, work, due).await?,
@@ -74,10 +79,14 @@ impl Worker {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, reason = "each kind of work comes with its own file")]
-    async fn step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
+    /// Does one step, due or not, whoever else is at it: for whoever answers for that.
+    pub async fn take_step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
         match work {
-            Work::Bulk(_) | Work::Campaign(_) | Work::Import(_) | Work::Export(_) | Work::Erase => {
+            Work::Bulk(id) => self.bulk(account, id).await,
+            Work::Campaign(id) => self.campaign(account, id).await,
+            Work::Ungroup(group) => self.clear_group(account, group).await,
+            Work::Forget(erasure) => self.forget_person(account, erasure).await,
+            Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)
             }

@@ -42,6 +42,7 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
         sleep: stack.sleep.clone(),
+        pacing: config.common.cloud.pacing,
         allowed: config.allowed.clone(),
         ready: Arc::new(ready),
         limits: config.limits,

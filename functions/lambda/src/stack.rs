@@ -80,7 +80,13 @@ impl Stack {
 
     /// What reads the stream.
     pub async fn relay(&self) -> Result<Relay, Error> {
-        Ok(Relay { tenants: self.tenants.clone(), queue: self.queue(), shards: self.shards().await? })
+        Ok(Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue(),
+            shards: self.shards().await?,
+            numbers: self.numbers(),
+            clock: self.clock.clone(),
+        })
     }
 
     /// What a timer does.
@@ -100,8 +106,8 @@ impl Stack {
     }
 
     /// What does long work.
-    pub fn worker(&self) -> Worker {
-        Worker {
+    pub async fn worker(&self) -> Result<Worker, Error> {
+        Ok(Worker {
             fleet: self.fleet.clone(),
             tenants: self.tenants.clone(),
             queue: self.queue(),
@@ -110,7 +116,9 @@ impl Stack {
             mail: self.mail(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-        }
+            shards: self.shards().await?,
+            pacing: self.cloud.pacing,
+        })
     }
 
     /// What calls subscribers.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use hantar_domain::egress::AllowList;
+use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
 
 /// A value of the configuration is wrong.
@@ -106,6 +107,9 @@ pub struct UpArgs {
     /// Writes per minute that a token may make.
     #[arg(long, default_value_t = 300, env = "HANTAR_WRITES_PER_MINUTE")]
     pub writes_per_minute: u32,
+    /// Seconds between two rows of campaigns on one device.
+    #[arg(long, default_value = "3", env = "HANTAR_CAMPAIGN_GAP")]
+    pub campaign_gap: Pacing,
     /// Another server than WhatsApp's own.
     #[cfg(feature = "simulator")]
     #[command(flatten)]

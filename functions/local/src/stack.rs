@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hantar_device_host::HostParts;
+use hantar_domain::pacing::Pacing;
+use hantar_jobs::relay::Relay;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::blobs::FolderBlobs;
@@ -127,8 +129,19 @@ impl Stack {
         })
     }
 
+    /// What reads the stream.
+    pub fn relay(&self) -> Relay {
+        Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: self.shards,
+            numbers: self.numbers.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// What does long work.
-    pub fn worker(&self) -> Worker {
+    pub fn worker(&self, pacing: Pacing) -> Worker {
         Worker {
             fleet: self.fleet.clone(),
             tenants: self.tenants.clone(),
@@ -138,6 +151,8 @@ impl Stack {
             mail: self.mail.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
+            shards: self.shards,
+            pacing,
         }
     }
 

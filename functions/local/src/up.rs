@@ -16,7 +16,6 @@ use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
-use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::sleep::TokioSleep;
@@ -58,17 +57,19 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let network = Network::start(&args).await?;
     first_start(&stack).await?;
     end_earlier_runs(stack.leases.as_ref()).await?;
-    let host = road.spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server()))).await??;
+    let host = road
+        .spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server(), args.campaign_gap)))
+        .await??;
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
-    let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
+    let relay = stack.relay();
     tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
     let deliverer = Arc::new(deliverer(&stack, egress, &args));
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
     }
-    let worker = Arc::new(stack.worker());
+    let worker = Arc::new(stack.worker(args.campaign_gap));
     for _ in 0..WORK_WORKERS {
         tasks.spawn_on(work_workers::run(worker.clone()), &road);
     }
@@ -251,12 +252,12 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-fn host_config(stack: &Stack, server: WhatsAppServer) -> HostConfig {
+fn host_config(stack: &Stack, server: WhatsAppServer, pacing: Pacing) -> HostConfig {
     HostConfig {
         shards: stack.shards,
         terms: Terms::default(),
         server,
-        pacing: Pacing::default(),
+        pacing,
         pre_keys: None,
         connects_per_second: CONNECTS_PER_SECOND,
         device_name: "Hantar".into(),
@@ -302,6 +303,7 @@ fn router(
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
         sleep,
+        pacing: args.campaign_gap,
         allowed: args.egress_allow.clone(),
         ready: Arc::new(ready),
         limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },

@@ -87,6 +87,7 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         clock: clock.clone(),
         entropy: entropy.clone(),
         sleep,
+        pacing: config.pacing,
         // Only asked where a webhook is made, which happens elsewhere.
         allowed: AllowList::default(),
         ready: Arc::new(Ready { fleet: fleet.clone(), shards: config.shards }),

@@ -9,10 +9,12 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
 //! | `HANTAR_QUEUE_PREFIX` | how the names of the queues begin | must be given |
 //! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
+//! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 
+use hantar_domain::pacing::Pacing;
 use hantar_platform::aws::AwsEndpoint;
 pub use hantar_platform::variables::ConfigError;
 use hantar_platform::variables::Variables;
@@ -31,6 +33,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// How many shards there should be.
     pub shards: Option<u16>,
+    /// How fast devices send campaigns.
+    pub pacing: Pacing,
     /// Who serves what a Worker cannot.
     pub aws_api: Option<Url>,
     /// The address that clients know this Worker by.
@@ -54,6 +58,7 @@ impl Config {
             },
             queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "how the names of the queues begin")?,
             shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?,
+            pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or_default(),
             aws_api: from.web_address("HANTAR_AWS_API_URL")?,
             public_url: from.web_address("HANTAR_PUBLIC_URL")?,
             log: level(&from.get("HANTAR_LOG").unwrap_or_default())?,

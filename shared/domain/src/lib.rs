@@ -4,13 +4,17 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod bulk;
 pub mod campaign;
+pub mod consent;
 pub mod contact;
 pub mod credits;
 pub mod device;
 pub mod egress;
+pub mod erasure;
 pub mod ids;
 pub mod lease;
+pub mod ledger;
 pub mod merge;
 pub mod message;
 pub mod pacing;
@@ -22,3 +26,4 @@ pub mod time;
 pub mod token;
 pub mod user;
 pub mod webhook;
+pub mod zone;

@@ -14,24 +14,51 @@ pub struct Rendered {
 /// Fills in the fields of `body` from `value`. Braces that hold no field are left as they are.
 pub fn render(body: &str, value: impl Fn(&str) -> Option<String>) -> Rendered {
     let mut rendered = Rendered { text: String::with_capacity(body.len()), missing: Vec::new() };
-    let mut rest = body;
+    for piece in pieces(body) {
+        match piece {
+            Piece::Text(text) => rendered.text.push_str(text),
+            Piece::Field(field) => match value(field.name).or(field.default) {
+                Some(text) => rendered.text.push_str(&text),
+                None => rendered.missing.push(field.name.to_owned()),
+            },
+        }
+    }
+    rendered
+}
+
+/// The fields of `body`, each once, in their order.
+pub fn fields(body: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for piece in pieces(body) {
+        if let Piece::Field(field) = piece
+            && !names.iter().any(|known| known == field.name)
+        {
+            names.push(field.name.to_owned());
+        }
+    }
+    names
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Field(Field<'a>),
+}
+
+fn pieces(body: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut rest) = (Vec::new(), body);
     while let Some(start) = rest.find("{{") {
-        rendered.text.push_str(&rest[..start]);
         let inside = &rest[start + 2..];
         let field = inside.find("}}").and_then(|end| Some((Field::parse(&inside[..end])?, &inside[end + 2..])));
-        let Some((field, after)) = field else {
-            rendered.text.push_str("{{");
+        if let Some((field, after)) = field {
+            pieces.extend([Piece::Text(&rest[..start]), Piece::Field(field)]);
+            rest = after;
+        } else {
+            pieces.push(Piece::Text(&rest[..start + 2]));
             rest = inside;
-            continue;
-        };
-        match value(field.name).or(field.default) {
-            Some(text) => rendered.text.push_str(&text),
-            None => rendered.missing.push(field.name.to_owned()),
         }
-        rest = after;
     }
-    rendered.text.push_str(rest);
-    rendered
+    pieces.push(Piece::Text(rest));
+    pieces
 }
 
 struct Field<'a> {
@@ -90,6 +117,12 @@ mod tests {
     fn an_unknown_field_leaves_no_trace_and_is_named() {
         let rendered = render("Hi {{plan}}.", ali);
         assert_eq!((rendered.text.as_str(), rendered.missing), ("Hi .", vec!["plan".to_owned()]));
+    }
+
+    #[test]
+    fn the_fields_of_a_text_are_listed_once_each_in_their_order() {
+        assert_eq!(fields("{{b}} {{a | default: \"x\"}} {{b}} {{}} {{name}}"), ["b", "a", "name"]);
+        assert_eq!(fields("none"), Vec::<String>::new());
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! How fast a device may send, so that its number lives long.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::message::Lane;
 use crate::time::Timestamp;
+
+/// The longest gap that may be asked for.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The least time between two messages of a lane on one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,22 @@ impl Default for Pacing {
     /// Three seconds between campaign rows: twenty a minute.
     fn default() -> Self {
         Self { campaign_gap: Duration::from_secs(3) }
+    }
+}
+
+/// The text is no gap between campaign rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected seconds from 0 to 3600, such as 3 or 0.5")]
+pub struct NoGap;
+
+impl FromStr for Pacing {
+    type Err = NoGap;
+
+    /// Reads the seconds between two rows of campaigns.
+    fn from_str(text: &str) -> Result<Self, NoGap> {
+        let seconds: f64 = text.trim().parse().map_err(|_| NoGap)?;
+        let campaign_gap = Duration::try_from_secs_f64(seconds).map_err(|_| NoGap)?;
+        if campaign_gap > LONGEST { Err(NoGap) } else { Ok(Self { campaign_gap }) }
     }
 }
 
@@ -32,6 +52,18 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_is_read_in_seconds() {
+        let millis = |text: &str| text.parse::<Pacing>().map(|pacing| pacing.campaign_gap.as_millis());
+        assert_eq!(
+            (millis("3"), millis(" 0.02 "), millis("0"), millis("3600")),
+            (Ok(3000), Ok(20), Ok(0), Ok(3_600_000))
+        );
+        for text in ["", "x", "-1", "3601", "NaN", "inf", "1e300"] {
+            assert_eq!(millis(text), Err(NoGap), "{text}");
+        }
+    }
 
     #[test]
     fn only_campaign_rows_wait_for_one_another() {

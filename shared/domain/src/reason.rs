@@ -1,7 +1,7 @@
 //! What the stable codes mean, in words for people: one table for every face of the product.
 
 /// Codes of messages and devices, and what they mean to the person who reads them.
-const MEANINGS: [(&str, &str); 26] = [
+const MEANINGS: [(&str, &str); 28] = [
     (
         "whatsapp_463",
         "WhatsApp refuses messages from this number to people who have not written to it before. Messages to people who \
@@ -46,6 +46,12 @@ const MEANINGS: [(&str, &str); 26] = [
          others.",
     ),
     ("host_stopping", "The device's host is being replaced; another one takes over in a moment."),
+    (
+        "whatsapp_refuses",
+        "WhatsApp refused so many of the campaign's messages that its numbers are in danger. Let some hours pass, look at the \
+         recipients and the text, and resume it.",
+    ),
+    ("list_lost", "The campaign's list of recipients could not be read. Make the campaign again."),
     ("gone", "The subscriber answered 410: it does not want to be called any more."),
 ];
 

@@ -9,12 +9,14 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | must be given |
 //! | `HANTAR_SHARDS` | how many shards there are | 64 |
+//! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use hantar_domain::pacing::Pacing;
 use hantar_usecases::ports::KeyWrap;
 
 use crate::aws::{AwsEndpoint, Connector, tokio_sleep};
@@ -39,6 +41,8 @@ pub struct Cloud {
     pub queue_prefix: String,
     /// How many shards there should be.
     pub shards: u16,
+    /// How fast devices send campaigns.
+    pub pacing: Pacing,
 }
 
 impl Cloud {
@@ -50,6 +54,7 @@ impl Cloud {
             engine_table: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
             queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "what the queues' names begin with")?,
             shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?.unwrap_or(SHARDS),
+            pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or_default(),
         })
     }
 

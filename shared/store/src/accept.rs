@@ -3,12 +3,14 @@
 use futures::future::{Either, select};
 use hantar_domain::ids::MessageId;
 use hantar_domain::message::Message;
+use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{Acceptance, Accepted, Idempotency, PortError};
 use sha2::{Digest, Sha256};
 
 use crate::credits;
 use crate::errors::{Failure, again};
 use crate::group::{Answer, Waiting};
+use crate::idempotency::Known;
 use crate::items::{Fields, Item};
 use crate::line;
 use crate::message;
@@ -48,6 +50,17 @@ impl TenantStore {
             }
         }
         Err(PortError::Conflict)
+    }
+
+    pub(crate) async fn message_of_key(
+        &self,
+        wanted: &Idempotency,
+        now: Timestamp,
+    ) -> Result<Option<Message>, PortError> {
+        match self.stands_for(Some(wanted), "m", now).await? {
+            Known::Same(id) => self.one_message(MessageId(id)).await,
+            Known::Nothing | Known::Other => Ok(None),
+        }
     }
 
     /// Carries a group out and tells each of its callers.

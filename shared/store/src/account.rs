@@ -4,18 +4,27 @@ use hantar_domain::account::Account;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, DeviceId, UserId};
 use hantar_domain::phone::Region;
+use hantar_domain::time::Timestamp;
 use hantar_domain::user::{Email, Role, User};
-use hantar_usecases::ports::PortError;
+use hantar_domain::zone::Zone;
+use hantar_usecases::ports::{AccountChange, Idempotency, PortError};
 
 use crate::device;
+use crate::idempotency::Known;
 use crate::items::{Fields, Item, NewItem, bytes, number, text, texts, time};
 use crate::places::{Place, Table};
 use crate::tenant::TenantStore;
+use crate::transaction::{Committed, Transaction};
+use crate::writing::Write;
+
+/// What an idempotency key's entry calls a change of the account.
+const KIND: &str = "ac";
 
 pub(crate) fn item(account: &Account, wrapped_key: &[u8]) -> Item {
     NewItem::at(&Place::account(account.id))
         .with("n", text(&account.name))
         .with("rg", texts(account.regions.iter().map(|region| region.code())))
+        .with("tz", text(account.time_zone.name()))
         .with("t", time(account.created_at))
         .with("k", bytes(wrapped_key))
         .done()
@@ -38,6 +47,38 @@ impl TenantStore {
     pub(crate) async fn own_account(&self) -> Result<Option<Account>, PortError> {
         let item = self.store.get(&Place::account(self.account)).await?;
         item.map(|item| read(self.account, &item)).transpose()
+    }
+
+    pub(crate) async fn change_own_account(
+        &self,
+        change: &AccountChange,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<bool, PortError> {
+        match self.stands_for(idempotency, KIND, at).await? {
+            Known::Nothing => {}
+            Known::Same(_) => return Ok(true),
+            Known::Other => return Ok(false),
+        }
+        let codes = change.regions.as_ref().map(|regions| texts(regions.iter().map(|region| region.code())));
+        let zone = change.time_zone.as_ref().map(|zone| text(zone.name()));
+        let values = [("n", change.name.as_deref().map(text)), ("rg", codes), ("tz", zone)];
+        let values: Vec<_> = values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let sets: Vec<_> = values.iter().map(|(name, _)| format!("{name} = :{name}")).collect();
+        let update = Write::update(&Place::account(self.account), format!("SET {}", sets.join(", ")));
+        let update = update.when("attribute_exists(pk)");
+        let update = values.into_iter().fold(update, |update, (name, value)| update.with(format!(":{name}"), value));
+        let key = idempotency.map(|key| self.put_key(key, KIND, self.account.0, at));
+        let writes = [(!sets.is_empty()).then_some(update), key];
+        if writes.iter().all(Option::is_none) {
+            return Ok(true);
+        }
+        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes.into_iter().flatten())?;
+        if matches!(self.store.transact(&transaction).await?, Committed::Done) {
+            return Ok(true);
+        }
+        // Another one under this key may have been faster.
+        Ok(matches!(self.stands_for(idempotency, KIND, at).await?, Known::Same(_)))
     }
 
     pub(crate) async fn own_wrapped_key(&self) -> Result<Option<Vec<u8>>, PortError> {
@@ -84,6 +125,7 @@ fn read(id: AccountId, item: &Item) -> Result<Account, PortError> {
         id,
         name: fields.text("n")?.to_owned(),
         regions: regions.collect::<Result<_, _>>()?,
+        time_zone: fields.maybe_word("tz", Zone::from_name)?.unwrap_or_default(),
         created_at: fields.time("t")?,
     })
 }

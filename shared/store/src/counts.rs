@@ -9,8 +9,9 @@ use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{PortError, StateCounts};
 use sha2::{Digest as _, Sha256};
 
-use crate::items::{Fields, number, text};
+use crate::items::{Fields, Item, number, text};
 use crate::places::Place;
+use crate::store::Store;
 use crate::tenant::TenantStore;
 use crate::writing::{Write, Written};
 
@@ -19,35 +20,98 @@ const MARKED: Duration = Duration::from_hours(3 * 24);
 const INBOUND: &str = "inbound";
 const MARK: &str = "m_";
 
-fn name(state: State) -> String {
+pub(crate) fn name(state: State) -> String {
     format!("out_{state}")
+}
+
+/// An item of counts, as read.
+pub(crate) struct Counted(pub(crate) Item);
+
+impl Counted {
+    /// Differences of one message may be added out of order, so a count can be below zero for a moment.
+    pub(crate) fn count(&self, name: &str) -> Result<u64, PortError> {
+        Ok(Fields(&self.0).maybe_number::<i64>(name)?.unwrap_or(0).max(0).unsigned_abs())
+    }
+
+    /// How many stand in each state.
+    pub(crate) fn states(&self) -> Result<BTreeMap<State, u64>, PortError> {
+        let mut states = BTreeMap::new();
+        for state in State::ALL {
+            match self.count(&name(state))? {
+                0 => {}
+                number => {
+                    states.insert(state, number);
+                }
+            }
+        }
+        Ok(states)
+    }
+
+    /// How far a stream shard was counted.
+    pub(crate) fn mark(&self, stream: &str) -> Result<Option<u128>, PortError> {
+        Fields(&self.0).maybe_word(&mark_name(stream), |mark| mark.split_once('@')?.0.parse().ok())
+    }
+
+    /// Marks of stream shards that ended days ago.
+    fn ended_marks(&self, but: &str, now: Timestamp) -> Result<Vec<String>, PortError> {
+        let mut ended = Vec::new();
+        for name in self.0.keys().filter(|name| name.starts_with(MARK) && *name != but) {
+            let moved =
+                Fields(&self.0).word(name, |mark| mark.split_once('@')?.1.parse().ok().map(Timestamp::from_seconds))?;
+            if now.since(moved) > MARKED {
+                ended.push(name.clone());
+            }
+        }
+        Ok(ended)
+    }
+}
+
+impl Store {
+    pub(crate) async fn counted(&self, place: &Place) -> Result<Counted, PortError> {
+        Ok(Counted(self.get(place).await?.unwrap_or_default()))
+    }
+
+    /// Adds to the counts of an item, in one write with the new mark; `false` when the mark was not at `seen`.
+    pub(crate) async fn add_up(
+        &self,
+        place: &Place,
+        stream: &str,
+        seen: Option<u128>,
+        through: u128,
+        mut sums: BTreeMap<String, i64>,
+    ) -> Result<bool, PortError> {
+        sums.retain(|_, sum| *sum != 0);
+        let mark = mark_name(stream);
+        let mut expression = format!("SET {mark} = :mark");
+        if !sums.is_empty() {
+            let parts: Vec<_> = sums.keys().map(|name| format!("{name} :{name}")).collect();
+            expression = format!("{expression} ADD {}", parts.join(", "));
+        }
+        if seen.is_none() {
+            // A new shard begins, which is every few hours: the time to look for ended ones.
+            let ended = self.counted(place).await?.ended_marks(&mark, self.now())?;
+            if !ended.is_empty() {
+                expression = format!("{expression} REMOVE {}", ended.join(", "));
+            }
+        }
+        let moved = Write::update(place, expression).with(":mark", text(format!("{through}@{}", self.now().seconds())));
+        let moved = match seen {
+            Some(seen) => moved.when(format!("begins_with({mark}, :seen)")).with(":seen", text(format!("{seen}@"))),
+            None => moved.when(format!("attribute_not_exists({mark})")),
+        };
+        let moved = sums.iter().fold(moved, |write, (name, sum)| write.with(format!(":{name}"), number(sum)));
+        Ok(matches!(self.write(moved).await?, Written::Done(_)))
+    }
 }
 
 impl TenantStore {
     pub(crate) async fn read_counts(&self) -> Result<StateCounts, PortError> {
-        let item = self.store.get(&Place::counts(self.account)).await?.unwrap_or_default();
-        let fields = Fields(&item);
-        // Differences of one message may be added out of order, so a count can be below zero for a moment.
-        let count = |name: &str| fields.maybe_number::<i64>(name).map(|n| n.unwrap_or(0).max(0).unsigned_abs());
-        let mut outbound = BTreeMap::new();
-        for state in State::ALL {
-            match count(&name(state))? {
-                0 => {}
-                number => {
-                    outbound.insert(state, number);
-                }
-            }
-        }
-        Ok(StateCounts { outbound, inbound: count(INBOUND)? })
+        let counted = self.store.counted(&Place::counts(self.account)).await?;
+        Ok(StateCounts { outbound: counted.states()?, inbound: counted.count(INBOUND)? })
     }
 
     pub(crate) async fn read_mark(&self, stream: &str) -> Result<Option<u128>, PortError> {
-        let item = self.store.get(&Place::counts(self.account)).await?.unwrap_or_default();
-        let mark = mark_name(stream);
-        if !item.contains_key(&mark) {
-            return Ok(None);
-        }
-        Fields(&item).word(&mark, |mark| mark.split_once('@')?.0.parse().ok()).map(Some)
+        self.store.counted(&Place::counts(self.account)).await?.mark(stream)
     }
 
     pub(crate) async fn count(
@@ -62,42 +126,7 @@ impl TenantStore {
             let name = if *direction == Direction::Inbound { INBOUND.to_owned() } else { name(*state) };
             *sums.entry(name).or_default() += difference;
         }
-        sums.retain(|_, sum| *sum != 0);
-        let mark = mark_name(stream);
-        let mut expression = format!("SET {mark} = :mark");
-        if !sums.is_empty() {
-            let parts: Vec<_> = sums.keys().map(|name| format!("{name} :{name}")).collect();
-            expression = format!("{expression} ADD {}", parts.join(", "));
-        }
-        if seen.is_none() {
-            let ended = self.ended_marks(&mark).await?;
-            if !ended.is_empty() {
-                expression = format!("{expression} REMOVE {}", ended.join(", "));
-            }
-        }
-        let moved = Write::update(&Place::counts(self.account), expression)
-            .with(":mark", text(format!("{through}@{}", self.store.now().seconds())));
-        let moved = match seen {
-            Some(seen) => moved.when(format!("begins_with({mark}, :seen)")).with(":seen", text(format!("{seen}@"))),
-            None => moved.when(format!("attribute_not_exists({mark})")),
-        };
-        let moved = sums.iter().fold(moved, |write, (name, sum)| write.with(format!(":{name}"), number(sum)));
-        Ok(matches!(self.store.write(moved).await?, Written::Done(_)))
-    }
-
-    /// Marks of stream shards that ended days ago. Looked for when a new shard begins, which is every few hours.
-    async fn ended_marks(&self, but: &str) -> Result<Vec<String>, PortError> {
-        let item = self.store.get(&Place::counts(self.account)).await?.unwrap_or_default();
-        let now = self.store.now();
-        let mut ended = Vec::new();
-        for name in item.keys().filter(|name| name.starts_with(MARK) && *name != but) {
-            let moved =
-                Fields(&item).word(name, |mark| mark.split_once('@')?.1.parse().ok().map(Timestamp::from_seconds))?;
-            if now.since(moved) > MARKED {
-                ended.push(name.clone());
-            }
-        }
-        Ok(ended)
+        self.store.add_up(&Place::counts(self.account), stream, seen, through, sums).await
     }
 }
 

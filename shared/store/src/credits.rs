@@ -2,11 +2,13 @@
 
 use hantar_domain::credits::Balance;
 use hantar_domain::ids::AccountId;
+use hantar_domain::ledger::{Cause, Movement};
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::PortError;
 use sha2::{Digest, Sha256};
 
 use crate::items::{Fields, Item, NewItem, number, time};
+use crate::ledger;
 use crate::places::{Place, Table};
 use crate::tenant::TenantStore;
 use crate::transaction::{Committed, Refusal, Transaction};
@@ -35,6 +37,13 @@ pub(crate) fn give_back(account: AccountId, credits: i64) -> Write {
     Write::update(&Place::balance(account), "ADD available :c, refunded :c").with(":c", number(credits))
 }
 
+/// Puts credits in.
+pub(crate) fn grant(account: AccountId, credits: i64) -> Write {
+    Write::update(&Place::balance(account), "ADD available :c, granted :c")
+        .when("attribute_exists(pk)")
+        .with(":c", number(credits))
+}
+
 /// What is there, according to a balance item.
 pub(crate) fn available(item: Option<&Item>) -> Result<i64, PortError> {
     item.map_or(Ok(0), |item| Fields(item).number("available"))
@@ -55,14 +64,13 @@ impl TenantStore {
     pub(crate) async fn put_in(&self, credits: i64, movement: &str, at: Timestamp) -> Result<Balance, PortError> {
         let place = Place::movement(self.account, movement);
         let noted = NewItem::at(&place).with("c", number(credits)).with("t", time(at)).done();
-        let added = Write::update(&Place::balance(self.account), "ADD available :c, granted :c")
-            .when("attribute_exists(pk)")
-            .with(":c", number(credits));
+        let cause = Cause::Grant(movement.to_owned());
         let table = self.store.table(Table::Business);
         let name =
             Sha256::new().chain_update("grant").chain_update(table).chain_update(&place.pk).chain_update(&place.sk);
         let name = name.chain_update(credits.to_be_bytes()).chain_update(at.0.to_be_bytes()).finalize();
-        let writes = [Write::put(&place, noted).if_new(), added];
+        let entry = ledger::note(self.account, &Movement { at, credits, cause });
+        let writes = [Write::put(&place, noted).if_new(), grant(self.account, credits), entry];
         let transaction = Transaction::new(&self.store, hex::encode(&name[..16]), writes)?;
         let line = self.store.lines().of(self.account);
         let turn = line.turn().await;

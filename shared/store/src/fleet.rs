@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use hantar_domain::ids::{AccountId, DeviceId, Shard, UserId};
+use hantar_domain::ledger::{Cause, Movement};
 use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
@@ -19,7 +20,7 @@ use crate::reading::Query;
 use crate::store::Store;
 use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::{Write, Written};
-use crate::{account, credits, device};
+use crate::{account, credits, device, ledger};
 
 /// How many accounts are listed.
 const LISTED: usize = 1_000;
@@ -54,7 +55,9 @@ impl Fleet for Store {
             Write::put(&listed, NewItem::at(&listed).done()),
             self.shard_entry(id, device.id).await?,
         ];
-        let transaction = Transaction::new(self, self.fresh_token(), writes)?;
+        let (at, credits) = (founding.account.created_at, founding.credits);
+        let opening = (credits != 0).then(|| ledger::note(id, &Movement { at, credits, cause: Cause::Opening }));
+        let transaction = Transaction::new(self, self.fresh_token(), writes.into_iter().chain(opening))?;
         match self.transact(&transaction).await? {
             Committed::Done => Ok(true),
             Committed::Refused(refusals) => match refusals.into_iter().next() {

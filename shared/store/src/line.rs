@@ -155,6 +155,11 @@ fn entry(item: &Item) -> Result<Entry, PortError> {
     })
 }
 
+/// The turn that an entry of those in line says.
+pub(crate) fn turn(item: &Item) -> Result<Turn, PortError> {
+    Fields(item).word("sk", |sk| read_turn(sk.strip_prefix(OPEN)?))
+}
+
 /// `{lane}#{accepted at}#{message}`.
 fn read_turn(text: &str) -> Option<Turn> {
     let mut parts = text.split('#');

@@ -24,9 +24,16 @@ impl TenantStore {
         limit: usize,
     ) -> Result<MessagePage, PortError> {
         let partition = messages_of(self.account);
-        let query = match before {
-            Some(before) => Query::before(Table::Business, partition, ordered(before.0)),
-            None => Query::all(Table::Business, partition),
+        let query = match (filter.within, before) {
+            (Some((first, end)), before) => {
+                let end = before.map_or(end, |before| before.min(end));
+                if end <= first {
+                    return Ok(MessagePage { messages: Vec::new(), older: None });
+                }
+                Query::between(Table::Business, partition, ordered(first.0), ordered(end.0 - 1))
+            }
+            (None, Some(before)) => Query::before(Table::Business, partition, ordered(before.0)),
+            (None, None) => Query::all(Table::Business, partition),
         };
         let (expression, values) = expression(filter);
         let stride = if expression.is_empty() { limit + 1 } else { MOST_READ };

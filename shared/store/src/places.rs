@@ -1,6 +1,11 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::campaign::RecipientKey;
+use hantar_domain::ids::{
+    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, Shard,
+    TemplateId, UserId,
+};
+use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -47,6 +52,12 @@ impl Place {
 
     pub(crate) fn movement(account: AccountId, movement: &str) -> Self {
         Self::business(of_account(account), format!("GRANT#{movement}"))
+    }
+
+    /// A movement of credits: the order of these is that of time.
+    pub(crate) fn noted(account: AccountId, at: Timestamp, cause: &Cause) -> Self {
+        let name = format!("{}#{}#{}", ordered_time(at), cause.word(), cause.reference());
+        Self::business(ledger_of(account), name)
     }
 
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
@@ -100,8 +111,61 @@ impl Place {
         Self::business(of_device(account, device), format!("PEER#{}", phone.digits()))
     }
 
+    pub(crate) fn template(account: AccountId, template: TemplateId) -> Self {
+        Self::business(templates_of(account), format!("{TEMPLATE}{}", ordered(template.0)))
+    }
+
+    pub(crate) fn slug(account: AccountId, slug: &str) -> Self {
+        Self::business(templates_of(account), format!("SLUG#{slug}"))
+    }
+
+    pub(crate) fn bulk(account: AccountId, bulk: BulkId) -> Self {
+        Self::business(format!("A#{account}#B"), ordered(bulk.0))
+    }
+
+    /// What a number last said about being written to.
+    pub(crate) fn standing(account: AccountId, phone: &PhoneNumber) -> Self {
+        Self::business(consents_of(account), phone.digits())
+    }
+
+    /// An entry of the consent ledger, among those of its number.
+    pub(crate) fn consent(account: AccountId, phone: &PhoneNumber, at: Timestamp, name: &str) -> Self {
+        Self::business(consents_of(account), format!("{}#{}#{name}", phone.digits(), ordered_time(at)))
+    }
+
+    /// The same entry, among all of the account.
+    pub(crate) fn listed_consent(account: AccountId, phone: &PhoneNumber, at: Timestamp, name: &str) -> Self {
+        Self::business(consent_list_of(account), format!("{}#{}#{name}", ordered_time(at), phone.digits()))
+    }
+
+    pub(crate) fn consent_settings(account: AccountId) -> Self {
+        Self::business(of_account(account), "CONSENT")
+    }
+
     pub(crate) fn counts(account: AccountId) -> Self {
         Self::engine(of_account(account), "COUNTS")
+    }
+
+    pub(crate) fn campaign(account: AccountId, campaign: CampaignId) -> Self {
+        Self::business(campaigns_of(account), ordered(campaign.0))
+    }
+
+    /// Apart from the campaign itself, which changes often and is to stay small. What is in this partition tells no
+    /// subscriber anything, so it is kept out of the stream.
+    pub(crate) fn campaign_text(account: AccountId, campaign: CampaignId) -> Self {
+        Self::engine(of_campaign(account, campaign), "TEXT")
+    }
+
+    pub(crate) fn chunk(account: AccountId, campaign: CampaignId, number: u64) -> Self {
+        Self::engine(of_campaign(account, campaign), format!("CHUNK#{}", ordered(number)))
+    }
+
+    pub(crate) fn recipient(account: AccountId, campaign: CampaignId, key: RecipientKey) -> Self {
+        Self::engine(of_campaign(account, campaign), format!("R#{}", hex::encode(key.0)))
+    }
+
+    pub(crate) fn campaign_counts(account: AccountId, campaign: CampaignId) -> Self {
+        Self::engine(of_campaign(account, campaign), "COUNTS")
     }
 
     /// A partition for each: they come and go faster than anything else of an account.
@@ -110,7 +174,12 @@ impl Place {
     }
 
     pub(crate) fn delivery(account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
-        Self::business(format!("A#{account}#W"), format!("DLV#{endpoint}#{event}"))
+        Self::business(deliveries_of(account), format!("DLV#{endpoint}#{event}"))
+    }
+
+    /// A delivery, by its whole sort key.
+    pub(crate) fn in_deliveries(account: AccountId, sk: &str) -> Self {
+        Self::business(deliveries_of(account), sk)
     }
 
     pub(crate) fn due(due: Timestamp, account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
@@ -124,6 +193,50 @@ impl Place {
         let name = format!("{account}#{work}");
         let line = Sha256::digest(&name)[0] % DUE_LINES;
         Self::engine(work_line(line), name)
+    }
+
+    pub(crate) fn contact(account: AccountId, contact: ContactId) -> Self {
+        Self::business(contacts_of(account), ordered(contact.0))
+    }
+
+    /// The one entry of a number: backwards, so that those that end alike stand together.
+    pub(crate) fn contact_number(account: AccountId, phone: &PhoneNumber) -> Self {
+        let backwards = reversed(phone.digits());
+        Self::engine(numbers_of(account, &backwards), backwards)
+    }
+
+    pub(crate) fn contact_word(account: AccountId, word: &str, contact: ContactId) -> Self {
+        Self::engine(words_of(account, word), format!("{word}#{}", ordered(contact.0)))
+    }
+
+    pub(crate) fn contact_reference(account: AccountId, reference: &str, contact: ContactId) -> Self {
+        let (pk, prefix) = references_of(account, reference);
+        Self::engine(pk, format!("{prefix}{}", ordered(contact.0)))
+    }
+
+    pub(crate) fn contact_opted_out(account: AccountId, contact: ContactId) -> Self {
+        Self::engine(opted_out_of(account), ordered(contact.0))
+    }
+
+    pub(crate) fn member(account: AccountId, group: GroupId, contact: ContactId) -> Self {
+        Self::engine(members_of(account, group), ordered(contact.0))
+    }
+
+    pub(crate) fn contact_counts(account: AccountId, part: u8) -> Self {
+        Self::engine(format!("A#{account}#KN"), format!("{part:02}"))
+    }
+
+    pub(crate) fn group(account: AccountId, group: GroupId) -> Self {
+        Self::business(of_account(account), format!("{GROUP}{}", ordered(group.0)))
+    }
+
+    /// Hashed: names are of any length.
+    pub(crate) fn group_name(account: AccountId, name: &str) -> Self {
+        Self::business(of_account(account), format!("GROUPNAME#{}", hex::encode(Sha256::digest(name))))
+    }
+
+    pub(crate) fn erasure(account: AccountId, erasure: ErasureId) -> Self {
+        Self::business(erasures_of(account), ordered(erasure.0))
     }
 
     pub(crate) fn email(email: &Email) -> Self {
@@ -169,6 +282,7 @@ impl Place {
             Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
+            Sequence::Erasures(account) => format!("ERASURES#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -197,11 +311,15 @@ impl Place {
 /// The beginnings of sort keys that are listed.
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
+pub(crate) const GROUP: &str = "GROUP#";
 pub(crate) const OPEN: &str = "OPEN#";
+/// Among these, the rows of campaigns.
+pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
 pub(crate) const UNKNOWN: &str = "UNKNOWN#";
 pub(crate) const KEY: &str = "K#";
+pub(crate) const TEMPLATE: &str = "T#";
 /// The partitions that are listed.
 pub(crate) const ACCOUNTS: &str = "ACCOUNTS";
 pub(crate) const HEARTBEATS: &str = "HEARTBEATS";
@@ -215,8 +333,78 @@ pub(crate) fn messages_of(account: AccountId) -> String {
     format!("A#{account}#M")
 }
 
+pub(crate) fn campaigns_of(account: AccountId) -> String {
+    format!("A#{account}#C")
+}
+
+pub(crate) fn of_campaign(account: AccountId, campaign: CampaignId) -> String {
+    format!("A#{account}#C#{campaign}")
+}
+
+pub(crate) fn ledger_of(account: AccountId) -> String {
+    format!("A#{account}#L")
+}
+
+pub(crate) fn contacts_of(account: AccountId) -> String {
+    format!("A#{account}#K")
+}
+
+/// A partition for each two last digits, so that an import writes to many.
+pub(crate) fn numbers_of(account: AccountId, backwards: &str) -> String {
+    format!("A#{account}#KP#{}", &backwards[..backwards.len().min(2)])
+}
+
+/// A partition for each first character.
+pub(crate) fn words_of(account: AccountId, word: &str) -> String {
+    format!("A#{account}#KW#{}", word.chars().take(1).collect::<String>())
+}
+
+/// Where the contacts with a reference stand, and how their sort keys begin. Hashed: references are of any length.
+pub(crate) fn references_of(account: AccountId, reference: &str) -> (String, String) {
+    let hash = hex::encode(&Sha256::digest(reference)[..16]);
+    (format!("A#{account}#KX#{}", &hash[..2]), format!("{hash}#"))
+}
+
+pub(crate) fn opted_out_of(account: AccountId) -> String {
+    format!("A#{account}#KO")
+}
+
+pub(crate) fn members_of(account: AccountId, group: GroupId) -> String {
+    format!("A#{account}#KG#{group}")
+}
+
+pub(crate) fn erasures_of(account: AccountId) -> String {
+    format!("A#{account}#KE")
+}
+
+pub(crate) fn deliveries_of(account: AccountId) -> String {
+    format!("A#{account}#W")
+}
+
+/// How the sort keys of the deliveries of all events about a message to an endpoint begin.
+pub(crate) fn events_about(account: AccountId, endpoint: EndpointId, message: MessageId) -> String {
+    format!("DLV#{endpoint}#msg_{account}_{message}_")
+}
+
+/// A number's digits, the last one first.
+pub(crate) fn reversed(digits: &str) -> String {
+    digits.chars().rev().collect()
+}
+
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {
     format!("A#{account}#D#{device}")
+}
+
+pub(crate) fn templates_of(account: AccountId) -> String {
+    format!("A#{account}#T")
+}
+
+pub(crate) fn consents_of(account: AccountId) -> String {
+    format!("A#{account}#S")
+}
+
+pub(crate) fn consent_list_of(account: AccountId) -> String {
+    format!("A#{account}#SL")
 }
 
 pub(crate) fn keys_of(device: DeviceId) -> String {

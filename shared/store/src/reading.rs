@@ -21,6 +21,8 @@ pub(crate) struct Query {
     table: Table,
     pk: String,
     range: Option<(&'static str, String)>,
+    /// Where a range ends that has both ends.
+    end: Option<String>,
     backwards: bool,
     filter: Option<String>,
     values: HashMap<String, AttributeValue>,
@@ -34,7 +36,7 @@ pub(crate) struct Page {
 
 impl Query {
     pub(crate) fn all(table: Table, pk: String) -> Self {
-        Self { table, pk, range: None, backwards: false, filter: None, values: HashMap::new() }
+        Self { table, pk, range: None, end: None, backwards: false, filter: None, values: HashMap::new() }
     }
 
     pub(crate) fn beginning(table: Table, pk: String, prefix: impl Into<String>) -> Self {
@@ -43,6 +45,11 @@ impl Query {
 
     pub(crate) fn before(table: Table, pk: String, sk: String) -> Self {
         Self { range: Some((" AND sk < :sk", sk)), ..Self::all(table, pk) }
+    }
+
+    /// From `first` to `last`, which must not stand before it.
+    pub(crate) fn between(table: Table, pk: String, first: String, last: String) -> Self {
+        Self { range: Some((" AND sk BETWEEN :sk AND :end", first)), end: Some(last), ..Self::all(table, pk) }
     }
 
     pub(crate) fn backwards(self) -> Self {
@@ -105,10 +112,11 @@ impl Store {
             .consistent_read(true)
             .limit(i32::try_from(limit.clamp(1, 100_000)).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start);
-        let call = match value {
-            Some(value) => call.expression_attribute_values(":sk", text(value)),
+        let ends = [(":sk", value), (":end", query.end.clone())];
+        let call = ends.into_iter().fold(call, |call, (name, value)| match value {
+            Some(value) => call.expression_attribute_values(name, text(value)),
             None => call,
-        };
+        });
         let answer = call.send().await.map_err(failure)?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }

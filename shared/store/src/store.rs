@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use hantar_domain::credits::PRICE;
 use hantar_domain::ids::AccountId;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{Clock, Entropy, Fleet, KeyTable, Leases, Sleep, Tenant, Tenants};
@@ -43,6 +44,7 @@ pub struct Surroundings {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    price: i64,
 }
 
 struct Inner {
@@ -57,7 +59,13 @@ impl Store {
     /// A store on these tables. Calls nobody yet; [`Fleet::prepare`] makes the tables.
     pub fn new(client: Client, tables: TableNames, around: Surroundings) -> Self {
         let inner = Inner { client, tables, around, shards: OnceLock::new(), lines: Lines::default() };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), price: PRICE }
+    }
+
+    /// The same tables, where messages cost nothing.
+    #[must_use]
+    pub fn free_of_charge(self) -> Self {
+        Self { price: 0, ..self }
     }
 
     /// What belongs to no tenant.
@@ -100,6 +108,11 @@ impl Store {
         &self.inner.shards
     }
 
+    /// What a message costs.
+    pub(crate) const fn price(&self) -> i64 {
+        self.price
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.around.clock.now()
     }
@@ -110,6 +123,13 @@ impl Store {
         self.inner.around.entropy.fill(&mut bytes);
         let part = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
         self.wait(most.mul_f64(part)).await;
+    }
+
+    /// A number that chance picks.
+    pub(crate) fn chance(&self) -> u8 {
+        let mut byte = [0];
+        self.inner.around.entropy.fill(&mut byte);
+        byte[0]
     }
 
     pub(crate) async fn wait(&self, span: Duration) {

@@ -11,9 +11,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created, Deleted,
-    Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage, OpenTurns, People,
-    PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created,
+    Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
+    OpenTurns, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use crate::store::Store;
@@ -58,6 +58,15 @@ impl Tenant for TenantStore {
         self.own_account().await
     }
 
+    async fn change_account(
+        &self,
+        change: &AccountChange,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.change_own_account(change, idempotency, at).await
+    }
+
     async fn wrapped_key(&self) -> Result<Option<Vec<u8>>, PortError> {
         self.own_wrapped_key().await
     }
@@ -74,6 +83,10 @@ impl Tenant for TenantStore {
         self.read_for_sending(device, sender).await
     }
 
+    fn price(&self) -> i64 {
+        self.store.price()
+    }
+
     async fn balance(&self) -> Result<Balance, PortError> {
         self.read_balance().await
     }
@@ -84,6 +97,10 @@ impl Tenant for TenantStore {
 
     async fn accept(&self, acceptance: &Acceptance) -> Result<Accepted, PortError> {
         self.accept_one(acceptance).await
+    }
+
+    async fn accepted_before(&self, idempotency: &Idempotency, now: Timestamp) -> Result<Option<Message>, PortError> {
+        self.message_of_key(idempotency, now).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, PortError> {

@@ -88,6 +88,15 @@ impl Write {
         Self { place: place.clone(), act, condition: None, values: HashMap::new() }
     }
 
+    /// Sets more, in an update that ends with what it sets or takes away; `more` begins with a comma.
+    pub(crate) fn setting(mut self, more: &str) -> Self {
+        if let Act::Update(expression) = &mut self.act {
+            let end = expression.find(" REMOVE ").unwrap_or(expression.len());
+            expression.insert_str(end, more);
+        }
+        self
+    }
+
     /// Only if this holds.
     pub(crate) fn when(mut self, condition: impl Into<String>) -> Self {
         self.condition = Some(condition.into());
@@ -110,6 +119,11 @@ impl Write {
     pub(crate) fn with(mut self, name: impl Into<String>, value: AttributeValue) -> Self {
         self.values.insert(name.into(), value);
         self
+    }
+
+    /// Whether it puts exactly this.
+    pub(crate) fn puts(&self, item: &Item) -> bool {
+        matches!(&self.act, Act::Put(own) if own == item)
     }
 
     fn key(&self) -> Item {

@@ -7,6 +7,7 @@ use hantar_domain::phone::Region;
 use hantar_domain::sealed::DataKey;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::{Email, Role, User};
+use hantar_domain::zone::Zone;
 
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Entropy, Fleet, Founding, KeyWrap, PortError, Sequence, Tenant};
@@ -48,7 +49,13 @@ pub async fn found_account(with: &Founders<'_>, new: NewAccount) -> Result<Optio
     let mut key = [0; 32];
     with.entropy.fill(&mut key);
     let founding = Founding {
-        account: Account { id: account, name: new.name, regions: vec![Region::MALAYSIA], created_at: now },
+        account: Account {
+            id: account,
+            name: new.name,
+            regions: vec![Region::MALAYSIA],
+            time_zone: Zone::default(),
+            created_at: now,
+        },
         wrapped_key: with.wrap.wrap(&DataKey::from_bytes(key)).await?,
         owner: User {
             id: user,

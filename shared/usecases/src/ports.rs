@@ -8,8 +8,10 @@ mod campaigns;
 mod commands;
 mod consents;
 mod contacts;
+mod erasures;
 mod error;
 mod fleet;
+mod groups;
 mod keys;
 mod leases;
 mod ledger;
@@ -21,13 +23,17 @@ mod templates;
 mod tenant;
 
 pub use blobs::{BlobKey, Blobs, Presigned};
-pub use bulks::Bulks;
-pub use campaigns::Campaigns;
+pub use bulks::{BulkAccepted, Bulks};
+pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
-pub use consents::Consents;
-pub use contacts::{ContactDraft, Contacts, Members, Upserted};
+pub use consents::{ConsentPage, Consents, Noted, Peer};
+pub use contacts::{
+    ContactCounts, ContactDraft, ContactFilter, ContactPage, Contacts, Edited, Members, Saved, Upserted,
+};
+pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
+pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use ledger::Ledger;
@@ -35,8 +41,9 @@ pub use mail::{Letter, Mail};
 pub use people::People;
 pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
-pub use templates::Templates;
+pub use templates::{TemplateStored, Templates};
 pub use tenant::{
-    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
-    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery,
+    DeliveryState, DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal,
+    StateCounts, Tenant, Tenants,
 };

@@ -1,80 +1,22 @@
 //! Accepting one message: the one way in, whoever asks for it.
 
-use std::time::Duration;
-
-use hantar_domain::credits::PRICE;
+use hantar_domain::account::Account;
+use hantar_domain::bulk::Kept;
+use hantar_domain::consent::{ANSWERED, may_be_sent_to};
+use hantar_domain::contact::Contact;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, UserId};
-use hantar_domain::merge::render;
-use hantar_domain::message::{Direction, Lane, MAX_BODY_CHARS, Message, State, Step};
-use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
+use hantar_domain::ids::{AccountId, ContactId, MessageId};
+use hantar_domain::message::{Lane, Message};
+use hantar_domain::phone::PhoneNumber;
+use hantar_domain::template::Template;
 use hantar_domain::time::Timestamp;
 
+use crate::draft::Ground;
+pub use crate::draft::{Draft, FieldProblem, MAX_LABEL_CHARS, Problem};
 use crate::idempotency::idempotency;
 use crate::link_device::find_device;
 use crate::numbers::Numbers;
-use crate::ports::{Acceptance, Accepted, Clock, PortError, Sequence, Tenant};
-
-/// Whoever wrote within this time is answered in the lane of replies.
-const CONVERSATION: Duration = Duration::from_hours(24);
-/// The longest name and reference, in characters.
-pub const MAX_LABEL_CHARS: usize = 255;
-/// How far ahead a message may be scheduled.
-const MAX_AHEAD: Duration = Duration::from_hours(8784);
-
-/// A message as its sender asks for it, not yet checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Draft {
-    /// To whom, in any spelling.
-    pub phone: String,
-    /// What; may hold merge fields.
-    pub body: String,
-    /// The recipient's name, for `{{name}}`.
-    pub name: Option<String>,
-    /// Values for further merge fields.
-    pub attributes: Vec<(String, String)>,
-    /// The caller's own reference.
-    pub external_id: Option<String>,
-    /// The person who sends, who must have a verified address; `None` for what the house sends by itself.
-    pub sender: Option<UserId>,
-    /// The device to send by; the default one when absent.
-    pub device: Option<DeviceId>,
-    /// Not before.
-    pub scheduled_at: Option<Timestamp>,
-    /// Whether it is a row of a campaign.
-    pub campaign: bool,
-    /// The caller's idempotency key, and the bytes of the request that it stands for.
-    pub idempotency: Option<(String, Vec<u8>)>,
-}
-
-/// What is wrong with a draft's field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// It is missing or empty.
-    Required,
-    /// Longer than this many characters.
-    TooLong(usize),
-    /// No number of the account's regions (named by the home region's adjective).
-    Phone {
-        /// Such as "Malaysian".
-        adjective: String,
-        /// More exactly.
-        error: PhoneError,
-    },
-    /// There is no such device, or no default one.
-    NoDevice,
-    /// Too far ahead.
-    TooFarAhead,
-}
-
-/// A field and its problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldProblem {
-    /// The field's path in the request.
-    pub field: &'static str,
-    /// What is wrong.
-    pub problem: Problem,
-}
+use crate::ports::{Acceptance, Accepted, Clock, ContactDraft, Idempotency, Peer, PortError, Sequence, Tenant};
 
 /// Why a message is not accepted. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
@@ -111,28 +53,53 @@ pub async fn send_message(
     draft: Draft,
 ) -> Result<Message, SendError> {
     let (record, device, sender) = tenant.sending_from(draft.device, draft.sender).await?;
-    let record = record.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
+    let record = record.ok_or_else(|| missing(account))?;
     if draft.sender.is_some() && sender.is_none_or(|sender| sender.verified_at.is_none()) {
         return Err(SendError::Unverified);
     }
+    let found = look(tenant, &record, device.as_ref(), &draft).await?;
     let now = clock.now();
-    let (phone, body, device) = check(&draft, &record.regions, device, now).map_err(SendError::Invalid)?;
+    let idempotency = draft.idempotency.as_ref().map(|(key, content)| idempotency("send", key, content, now));
+    let checked = match draft.check(&found.ground(&record, device.as_ref(), now)) {
+        Ok(checked) => checked,
+        Err(problems) => return accepted_before(tenant, idempotency.as_ref(), now, problems).await,
+    };
+    let device = device.ok_or_else(|| PortError::Corrupt("a checked message has no device".into()))?;
     let lane = if draft.campaign {
         Lane::Campaign
-    } else if tenant.wrote_since(device.id, &phone, now - CONVERSATION).await? {
+    } else if found.peer.wrote_at.is_some_and(|at| at >= now - ANSWERED) {
         Lane::Reply
     } else {
         Lane::Single
     };
+    if let Some(kept) = draft.kept() {
+        // Before the message: what was answered as accepted is kept, whoever dies in between.
+        let contact = found.contact.as_ref();
+        keep_contact(tenant, numbers, account, contact, &checked.phone, draft.name.as_ref(), kept, now).await?;
+    }
     let id = MessageId(numbers.next(Sequence::Messages(account)).await?);
-    let idempotency = draft.idempotency.as_ref().map(|(key, content)| idempotency("send", key, content, now));
-    let message = accepted_message(account, id, &device, phone, body, lane, draft, clock.now());
+    let price = tenant.price();
+    let message = draft.message(account, id, &device, checked, lane, price, clock.now());
     match tenant.accept(&Acceptance { message: message.clone(), idempotency }).await? {
         Accepted::Stored => Ok(message),
         Accepted::Replayed(earlier) => Ok(*earlier),
         Accepted::KeyReused => Err(SendError::KeyReused),
-        Accepted::Refused { balance } => Err(SendError::Credits { required: PRICE, balance }),
+        Accepted::Refused { balance } => Err(SendError::Credits { required: price, balance }),
     }
+}
+
+/// What is wrong now may have been right when the same request came first: its recipient opted out since, say.
+async fn accepted_before(
+    tenant: &dyn Tenant,
+    idempotency: Option<&Idempotency>,
+    now: Timestamp,
+    problems: Vec<FieldProblem>,
+) -> Result<Message, SendError> {
+    let earlier = match idempotency {
+        Some(key) => tenant.accepted_before(key, now).await?,
+        None => None,
+    };
+    earlier.ok_or(SendError::Invalid(problems))
 }
 
 /// Everything that is wrong with a draft, with nothing written: for a caller that found mistakes of its own before, so
@@ -143,97 +110,98 @@ pub async fn problems(
     account: AccountId,
     draft: &Draft,
 ) -> Result<Vec<FieldProblem>, PortError> {
-    let record = tenant.account().await?.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
+    let record = tenant.account().await?.ok_or_else(|| missing(account))?;
     let device = find_device(tenant, draft.device).await?;
-    Ok(check(draft, &record.regions, device, clock.now()).err().unwrap_or_default())
+    let found = look(tenant, &record, device.as_ref(), draft).await?;
+    Ok(draft.check(&found.ground(&record, device.as_ref(), clock.now())).err().unwrap_or_default())
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, from one place, of what was just checked")]
-fn accepted_message(
-    account: AccountId,
-    id: MessageId,
-    device: &Device,
-    phone: PhoneNumber,
-    body: String,
-    lane: Lane,
-    draft: Draft,
-    at: Timestamp,
-) -> Message {
-    let held_until = draft.scheduled_at.filter(|due| *due > at);
-    let (state, code) =
-        if held_until.is_some() { (State::Held, Some("scheduled".to_owned())) } else { (State::Queued, None) };
-    Message {
-        account,
-        id,
-        device: device.id,
-        direction: Direction::Outbound,
-        phone: Some(phone),
-        lid: None,
-        name: draft.name,
-        body,
-        external_id: draft.external_id,
-        campaign: None,
-        lane,
-        stanza: StanzaId::for_message(&device.stanza_key, id),
-        state,
-        held_until,
-        accepted_at: at,
-        updated_at: at,
-        credits: PRICE,
-        refunded: false,
-        history: vec![Step { state, at, code }],
-    }
+fn missing(account: AccountId) -> PortError {
+    PortError::Corrupt(format!("account {account} is missing"))
 }
 
-/// All problems at once, in the order of the fields.
-fn check(
+/// What is known of a draft's recipient and template.
+struct Found {
+    phone: Result<PhoneNumber, Problem>,
+    template: Option<Template>,
+    contact: Option<Contact>,
+    peer: Peer,
+}
+
+/// Reads what a draft is checked against, and nothing that it does not need.
+async fn look(
+    tenant: &dyn Tenant,
+    account: &Account,
+    device: Option<&Device>,
     draft: &Draft,
-    regions: &[Region],
-    device: Option<Device>,
-    now: Timestamp,
-) -> Result<(PhoneNumber, String, Device), Vec<FieldProblem>> {
-    let mut problems = Vec::new();
-    let mut found = |field, problem| problems.push(FieldProblem { field, problem });
-    let phone = if draft.phone.trim().is_empty() {
-        found("phone", Problem::Required);
-        None
-    } else {
-        let adjective = regions.first().copied().unwrap_or(Region::MALAYSIA).adjective();
-        PhoneNumber::parse(&draft.phone, regions)
-            .map_err(|error| found("phone", Problem::Phone { adjective, error }))
-            .ok()
+) -> Result<Found, PortError> {
+    let phone = draft.number(account);
+    let template = match draft.template {
+        Some(id) => tenant.templates().template(id).await?,
+        None => None,
     };
-    let body = text(draft, phone.as_ref());
-    if draft.body.trim().is_empty() {
-        found("body", Problem::Required);
-    } else if body.chars().count() > MAX_BODY_CHARS || draft.body.chars().count() > MAX_BODY_CHARS {
-        found("body", Problem::TooLong(MAX_BODY_CHARS));
-    } else if body.trim().is_empty() {
-        found("body", Problem::Required);
-    }
-    for (field, label) in [("name", &draft.name), ("external_id", &draft.external_id)] {
-        if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL_CHARS) {
-            found(field, Problem::TooLong(MAX_LABEL_CHARS));
+    let contact = match &phone {
+        Ok(phone) if draft.needs_contact(template.as_ref()) => tenant.contacts().contact_by_phone(phone).await?,
+        _ => None,
+    };
+    let peer = match (&phone, device) {
+        (Ok(phone), Some(device)) => tenant.consents().peer(device.id, phone).await?,
+        _ => Peer::default(),
+    };
+    Ok(Found { phone, template, contact, peer })
+}
+
+impl Found {
+    fn ground<'a>(&'a self, account: &'a Account, device: Option<&'a Device>, now: Timestamp) -> Ground<'a> {
+        Ground {
+            account,
+            phone: &self.phone,
+            device,
+            template: self.template.as_ref(),
+            contact: self.contact.as_ref(),
+            open: may_be_sent_to(self.peer.standing.as_ref(), self.peer.wrote_at, now),
+            now,
         }
     }
-    if device.is_none() {
-        found("device", Problem::NoDevice);
-    }
-    if draft.scheduled_at.is_some_and(|due| due > now + MAX_AHEAD) {
-        found("scheduled_at", Problem::TooFarAhead);
-    }
-    match (phone, device) {
-        (Some(phone), Some(device)) if problems.is_empty() => Ok((phone, body, device)),
-        _ => Err(problems),
-    }
 }
 
-fn text(draft: &Draft, phone: Option<&PhoneNumber>) -> String {
-    let value = |field: &str| match field {
-        "name" => draft.name.clone(),
-        "first_name" => draft.name.as_ref().and_then(|name| name.split_whitespace().next()).map(str::to_owned),
-        "phone" => phone.map(ToString::to_string),
-        other => draft.attributes.iter().find(|(key, _)| key == other).map(|(_, value)| value.clone()),
+/// Keeps a recipient as a contact, unless all of it is known. Repeatable.
+#[expect(clippy::too_many_arguments, reason = "one call, from one place, of what was just checked")]
+async fn keep_contact(
+    tenant: &dyn Tenant,
+    numbers: &Numbers,
+    account: AccountId,
+    known: Option<&Contact>,
+    phone: &PhoneNumber,
+    name: Option<&String>,
+    kept: Kept,
+    at: Timestamp,
+) -> Result<(), PortError> {
+    if known.is_some_and(|contact| knows(contact, name, &kept)) {
+        return Ok(());
+    }
+    let id = match known {
+        Some(contact) => contact.id,
+        None => ContactId(numbers.next(Sequence::Contacts(account)).await?),
     };
-    render(&draft.body, value).text
+    let draft = contact_draft(id, phone.clone(), name.cloned(), kept, at);
+    tenant.contacts().upsert(&[draft]).await.map(drop)
+}
+
+fn knows(contact: &Contact, name: Option<&String>, kept: &Kept) -> bool {
+    name.is_none_or(|name| contact.name.as_ref() == Some(name))
+        && kept.external_id.as_ref().is_none_or(|id| contact.external_id.as_ref() == Some(id))
+        && kept.attributes.iter().all(|(field, value)| contact.attributes.get(field) == Some(value))
+}
+
+/// What a contact becomes by what is kept of a message's recipient.
+pub fn contact_draft(
+    id: ContactId,
+    phone: PhoneNumber,
+    name: Option<String>,
+    kept: Kept,
+    at: Timestamp,
+) -> ContactDraft {
+    let Kept { external_id, attributes } = kept;
+    ContactDraft { id, phone, name, external_id, attributes, groups: vec![], opted_in: None, at }
 }

@@ -3,6 +3,9 @@
 //! Shapes and texts follow Laravel, in which that API is written: resources under `data`, its paginator, its
 //! validation messages.
 
+pub mod account;
+pub mod campaign;
+pub mod consent;
 pub mod credits;
 pub mod device;
 pub mod error;
@@ -10,6 +13,7 @@ pub mod fields;
 pub mod message;
 pub mod number;
 pub mod page;
+pub mod template;
 pub mod time;
 pub mod webhook;
 

@@ -18,12 +18,16 @@ locals {
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      # Long work, noted with what begins it.
+      { table = "engine", actions = local.put, keys = ["WORK#*"] },
     ]
     relay = [
       { table = "business", actions = local.read, keys = ["A#*"] },
-      { table = "business", actions = local.write, keys = ["A#*#W"] },
+      # Deliveries; consents, and the answers to those who opt out, which are messages like others.
+      { table = "business", actions = local.write, keys = ["A#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
       { table = "engine", actions = local.write, keys = ["A#*", "DUE#*"] },
+      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
       # The number of shards, should no host have stored it yet.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
     ]
@@ -34,11 +38,19 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
-    jobs = []
+    jobs = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      # Campaigns: recipients and chunks; and the number of shards, to ring for devices.
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "WORK#*"] },
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
+      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+    ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*", "WORK#*"] },
       # Entries whose delivery is gone.
       { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
@@ -50,8 +62,8 @@ locals {
 
   queues = {
     api = [
-      # For commands.
-      { actions = local.send, arns = var.queues.shards },
+      # For commands, and for long work that begins.
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs]) },
     ]
     relay = [
       { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks, var.queues.parked]) },
@@ -63,11 +75,11 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
-      { actions = local.send, arns = [var.queues.parked] },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.parked]) },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
     timers = [
-      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks]) },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.webhooks]) },
     ]
   }
 

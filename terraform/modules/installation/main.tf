@@ -14,6 +14,7 @@ locals {
       HANTAR_LOG            = var.log_filter
     },
     local.emulated ? { HANTAR_AWS_ENDPOINT_URL = var.endpoint } : {},
+    var.campaign_gap == null ? {} : { HANTAR_CAMPAIGN_GAP = tostring(var.campaign_gap) },
   )
 
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }

@@ -76,6 +76,12 @@ variable "rate_limits" {
   default     = {}
 }
 
+variable "campaign_gap" {
+  description = "Seconds between two rows of campaigns on one device (HANTAR_CAMPAIGN_GAP); null: the program's own."
+  type        = number
+  default     = null
+}
+
 variable "log_days" {
   description = "For how many days logs are kept."
   type        = number

@@ -31,8 +31,8 @@ pub(crate) enum Action {
         /// Look through all of them for such as were on the wire before.
         thorough: bool,
     },
-    /// Take this message to the wire; answered by [`super::Input::Written`], [`super::Input::Gone`] or
-    /// [`super::Input::NotWritten`].
+    /// Take this message to the wire; answered by [`super::Input::Written`], [`super::Input::Gone`],
+    /// [`super::Input::Paused`] or [`super::Input::NotWritten`].
     Write(Box<OpenMessage>),
     /// All is done; the device's task may end.
     Finish,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hantar_domain::device::Device;
-use hantar_domain::ids::MessageId;
+use hantar_domain::ids::{CampaignId, MessageId};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 
@@ -73,6 +73,13 @@ pub(crate) enum Input {
     Written(MessageId),
     /// Neither written nor to be written: cancelled, refused, gone.
     Gone(MessageId),
+    /// Not written: its campaign is paused. It keeps its turn, and so do the campaign's others.
+    Paused {
+        /// Which.
+        message: MessageId,
+        /// Of which campaign.
+        campaign: CampaignId,
+    },
     /// Perhaps not written, and to be tried again.
     NotWritten(MessageId),
     /// WhatsApp answered, or the recipient's phone did.

@@ -5,7 +5,7 @@ mod linking;
 mod sending;
 
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, StanzaKey};
+use hantar_domain::ids::{AccountId, CampaignId, DeviceId, MessageId, StanzaId, StanzaKey};
 use hantar_domain::message::{Lane, OpenMessage, State, Turn};
 use hantar_domain::phone::PhoneNumber;
 

@@ -1,10 +1,16 @@
 //! The routes of the REST API v1 (the Blasty dialect), each behind its gate.
 
+pub(crate) mod account;
 pub(crate) mod balance;
+pub(crate) mod bulk;
+pub(crate) mod campaign_lists;
+pub(crate) mod campaigns;
 pub(crate) mod connection;
+pub(crate) mod consents;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
+pub(crate) mod templates;
 pub(crate) mod webhooks;
 
 use std::sync::Arc;
@@ -13,7 +19,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::Api;
 use crate::auth::{Gate, guard};
@@ -29,20 +35,62 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     let gate = |ability, kind, methods| gated(api, ability, kind, methods);
     let message =
         gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
+    let campaigns = gate("campaigns:read", Read, get(campaign_lists::list)).merge(gate(
+        "campaigns:send",
+        Write,
+        post(campaigns::create),
+    ));
     let webhooks =
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
     let webhook =
         gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove)));
+    let account = gate("account:read", Read, get(account::show)).merge(gate(
+        "account:write",
+        Write,
+        put(account::change).patch(account::change),
+    ));
+    let consents =
+        gate("contacts:read", Read, get(consents::list)).merge(gate("contacts:write", Write, post(consents::note)));
+    let consent_settings = gate("contacts:read", Read, get(consents::settings)).merge(gate(
+        "contacts:write",
+        Write,
+        put(consents::decide).patch(consents::decide),
+    ));
+    let templates = gate("templates:read", Read, get(templates::list)).merge(gate(
+        "templates:write",
+        Write,
+        post(templates::create),
+    ));
+    let template = gate("templates:read", Read, get(templates::show)).merge(gate(
+        "templates:write",
+        Write,
+        put(templates::change).patch(templates::change).delete(templates::remove),
+    ));
     [
         ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
         ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
         ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),
         ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
+        ("messages/bulk", "POST", gate("messages:send", Write, post(bulk::send))),
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),
+        ("campaigns", "GET, HEAD, POST", campaigns),
+        ("campaigns/preview", "POST", gate("campaigns:send", Read, post(campaigns::preview))),
+        ("campaigns/{id}", "GET, HEAD", gate("campaigns:read", Read, get(campaigns::show))),
+        ("campaigns/{id}/pause", "POST", gate("campaigns:send", Write, post(campaigns::pause))),
+        ("campaigns/{id}/resume", "POST", gate("campaigns:send", Write, post(campaigns::resume))),
+        ("campaigns/{id}/cancel", "POST", gate("campaigns:send", Write, post(campaigns::cancel))),
+        ("campaigns/{id}/recipients", "GET, HEAD", gate("campaigns:read", Read, get(campaign_lists::recipients))),
         ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
+        ("templates", "GET, HEAD, POST", templates),
+        ("templates/{id}", "GET, HEAD, PUT, PATCH, DELETE", template),
+        ("templates/{id}/preview", "POST", gate("templates:read", Read, post(templates::preview))),
+        ("account", "GET, HEAD, PUT, PATCH", account),
+        ("consents", "GET, HEAD, POST", consents),
+        ("consents/proof", "GET, HEAD", gate("contacts:read", Read, get(consents::proof))),
+        ("consents/settings", "GET, HEAD, PUT, PATCH", consent_settings),
         ("openapi.json", "GET, HEAD", get(openapi::document)),
     ]
     .into_iter()

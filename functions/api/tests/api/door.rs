@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
+use hantar_domain::pacing::Pacing;
 use hantar_platform::blobs::NoBlobs;
 use hantar_platform::mail::LogMail;
 use hantar_usecases::account_key::AccountKeys;
@@ -60,6 +61,7 @@ impl Door {
             clock: shared.clone(),
             entropy: shared.clone(),
             sleep: shared.clone(),
+            pacing: Pacing::default(),
             allowed: "127.0.0.0/8".parse().unwrap(),
             ready: Arc::new(Ready(world.clone())),
             limits,

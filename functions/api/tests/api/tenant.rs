@@ -1,5 +1,8 @@
 //! One account's records in the small world.
 
+#[path = "nouns.rs"]
+mod nouns;
+
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
@@ -13,9 +16,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents, Contacts,
-    Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
-    OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents,
+    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter,
+    MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -85,15 +88,15 @@ impl Commands for Records {
 #[async_trait]
 impl Tenant for Records {
     fn contacts(&self) -> &dyn Contacts {
-        no_handler_calls_this()
+        self
     }
 
     fn consents(&self) -> &dyn Consents {
-        no_handler_calls_this()
+        self
     }
 
     fn templates(&self) -> &dyn Templates {
-        no_handler_calls_this()
+        self
     }
 
     fn bulks(&self) -> &dyn Bulks {
@@ -114,6 +117,15 @@ impl Tenant for Records {
 
     async fn account(&self) -> Result<Option<Account>, PortError> {
         self.with(|books| Some(books.account.clone()))
+    }
+
+    async fn change_account(
+        &self,
+        _: &AccountChange,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<bool, PortError> {
+        no_handler_calls_this()
     }
 
     async fn wrapped_key(&self) -> Result<Option<Vec<u8>>, PortError> {
@@ -159,6 +171,13 @@ impl Tenant for Records {
                     Accepted::Stored
                 }
             },
+        })
+    }
+
+    async fn accepted_before(&self, idempotency: &Idempotency, _: Timestamp) -> Result<Option<Message>, PortError> {
+        self.with(|books| {
+            let number = earlier(books, Some(idempotency))?.ok()?;
+            books.messages.get(&MessageId(number)).cloned()
         })
     }
 

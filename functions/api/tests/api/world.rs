@@ -17,6 +17,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, Secret, Token, TokenHash};
 use hantar_domain::user::{Email, Role, User};
 use hantar_domain::webhook::Endpoint;
+use hantar_domain::zone::Zone;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
     Clock, Command, DueDelivery, DueWork, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Outcome,
@@ -98,7 +99,13 @@ impl World {
             role: Role::Owner,
         };
         let books = Books {
-            account: Account { id, name: "Shop".into(), regions: vec![Region::MALAYSIA], created_at: at },
+            account: Account {
+                id,
+                name: "Shop".into(),
+                regions: vec![Region::MALAYSIA],
+                time_zone: Zone::default(),
+                created_at: at,
+            },
             users: vec![user],
             balance: Balance::default().grant(10),
             messages: BTreeMap::new(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_domain::egress::AllowList;
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, MessageId, StanzaId, UserId};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
@@ -76,6 +77,8 @@ impl World {
             mail: Arc::new(LogMail),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            shards: SHARDS,
+            pacing: Pacing::default(),
         }
     }
 
@@ -141,7 +144,13 @@ impl World {
     }
 
     pub(crate) fn relay(&self) -> StreamRelay {
-        let relay = Relay { tenants: self.tenants.clone(), queue: self.queue.clone(), shards: SHARDS };
+        let relay = Relay {
+            tenants: self.tenants.clone(),
+            queue: self.queue.clone(),
+            shards: SHARDS,
+            numbers: self.numbers.clone(),
+            clock: Arc::new(SystemClock),
+        };
         StreamRelay { relay, clock: Arc::new(SystemClock) }
     }
 

@@ -9,17 +9,23 @@
 #![expect(clippy::cast_possible_truncation, reason = "small numbers of test cases")]
 
 pub mod accepting;
+pub mod bulks;
+pub mod campaigns;
 pub mod commands;
+pub mod consents;
+pub mod contacts;
 pub mod deliveries;
 pub mod devices;
 pub mod endings;
 pub mod facts;
 pub mod fleet;
+pub mod groups;
 pub mod inbound;
 pub mod keys;
 pub mod leases;
 pub mod lines;
 pub mod lists;
+pub mod templates;
 pub mod tenants;
 mod world;
 
@@ -70,6 +76,12 @@ macro_rules! store_cases {
             lists::filters_pick_out_what_they_name,
             lists::several_messages_come_in_the_order_asked_for,
             lists::counts_move_with_their_mark_and_count_no_batch_twice,
+            campaigns::a_campaign_is_started_once_and_paid,
+            campaigns::recipients_are_taken_in_chunk_by_chunk,
+            campaigns::messages_are_claimed_by_one_and_made_once,
+            campaigns::orders_move_a_campaign_and_a_key_answers_again,
+            campaigns::what_is_taken_back_is_paid_back_once,
+            campaigns::a_campaigns_counts_move_with_their_mark,
             devices::a_status_is_counted_when_it_changes_and_not_when_it_is_repeated,
             devices::an_older_host_cannot_change_a_device,
             devices::pairing_is_wanted_shown_and_over_once_linked,
@@ -112,6 +124,38 @@ macro_rules! store_cases {
             commands::a_command_is_answered_once,
             commands::nobody_takes_or_answers_a_command_that_is_over,
             commands::a_command_is_found_by_its_own_account_and_device_alone,
+            templates::a_slug_belongs_to_one_template,
+            templates::of_two_changes_of_a_template_at_once_one_is_made,
+            templates::a_template_is_made_once_under_a_key_and_no_more_than_the_account_may_have,
+            consents::what_a_number_said_last_counts,
+            consents::exactly_those_are_suppressed_who_said_so,
+            consents::it_is_known_how_somebody_stands,
+            consents::a_consent_is_noted_once_under_a_key,
+            consents::consent_settings_are_kept,
+            bulks::a_bulk_is_charged_whole_or_not_at_all,
+            bulks::one_key_used_many_times_at_once_makes_one_bulk,
+            bulks::messages_of_a_bulk_are_stored_once_however_often_it_is_tried,
+            contacts::a_contact_is_made_once_and_changed_after_that,
+            contacts::many_upserts_of_one_number_at_once_make_one_contact_and_lose_nothing,
+            contacts::drafts_of_one_number_in_one_call_follow_each_other,
+            contacts::a_repeat_of_drafts_changes_nothing_more,
+            contacts::many_drafts_are_all_stored_and_found,
+            contacts::a_draft_that_does_not_fit_changes_nothing,
+            contacts::a_key_answers_whether_the_first_one_made_or_changed,
+            contacts::an_edit_changes_what_it_names_and_its_key_answers_again,
+            contacts::a_deleted_contact_leaves_no_trace_and_its_number_is_free,
+            contacts::a_merge_gives_what_lacks_and_deletes_the_other,
+            contacts::counts_are_exact_whatever_happens_at_once,
+            contacts::contacts_are_found_by_beginnings_of_words,
+            contacts::contacts_are_found_by_their_last_digits_and_their_reference,
+            contacts::lists_show_the_newest_first_and_join_without_gaps,
+            contacts::filters_together_show_what_each_of_them_shows,
+            contacts::two_tenants_never_see_each_others_contacts,
+            groups::a_group_has_a_name_of_its_own,
+            groups::keys_of_groups_answer_again,
+            groups::members_come_in_order_of_their_numbers_and_join_without_gaps,
+            groups::contacts_move_in_and_out_and_are_counted,
+            groups::a_deleted_group_is_cleared_step_by_step,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

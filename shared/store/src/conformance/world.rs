@@ -12,6 +12,7 @@ use hantar_domain::message::{Direction, Lane, Message, State, Step};
 use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::{Email, Role, User};
+use hantar_domain::zone::Zone;
 use hantar_usecases::ports::{
     Acceptance, Accepted, Clock, Fleet, Founding, Idempotency, KeyTable, Leases, OpenTurns, Sequence, Tenant, Tenants,
 };
@@ -92,6 +93,7 @@ impl World {
                 id: account,
                 name: format!("Account {account}"),
                 regions: vec![Region::MALAYSIA],
+                time_zone: Zone::default(),
                 created_at: now,
             },
             wrapped_key: account.0.to_be_bytes().to_vec(),

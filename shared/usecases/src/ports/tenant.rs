@@ -7,16 +7,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hantar_domain::account::Account;
-use hantar_domain::credits::Balance;
+use hantar_domain::credits::{Balance, PRICE};
 use hantar_domain::device::{Device, PairingCode, Status};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
 use hantar_domain::message::{Direction, Fact, Message, State, Turn};
-use hantar_domain::phone::PhoneNumber;
+use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
+use hantar_domain::zone::Zone;
 
 use super::{Bulks, Campaigns, Commands, Consents, Contacts, Ledger, People, PortError, Templates};
+
+/// A change of what an account says of itself: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// The countries that it writes to, home first; at least one.
+    pub regions: Option<Vec<Region>>,
+    /// Where it lives.
+    pub time_zone: Option<Zone>,
+}
 
 /// The only way to a tenant's records.
 pub trait Tenants: Send + Sync {
@@ -127,6 +139,8 @@ pub struct MessageFilter {
     pub phone: Option<PhoneNumber>,
     /// With this reference of the caller's.
     pub external_id: Option<String>,
+    /// Of these numbers, from the first to before the second: a campaign has all of its own.
+    pub within: Option<(MessageId, MessageId)>,
     /// Accepted at or after.
     pub from: Option<Timestamp>,
     /// Accepted before.
@@ -302,6 +316,15 @@ pub trait Tenant: Commands + Send + Sync {
     /// The account.
     async fn account(&self) -> Result<Option<Account>, PortError>;
 
+    /// Changes what the account says of itself; a repeat changes nothing more. `false` when the idempotency key stands for
+    /// another request, and then nothing is written.
+    async fn change_account(
+        &self,
+        change: &AccountChange,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<bool, PortError>;
+
     /// The account's data key, wrapped.
     async fn wrapped_key(&self) -> Result<Option<Vec<u8>>, PortError>;
 
@@ -316,6 +339,12 @@ pub trait Tenant: Commands + Send + Sync {
         sender: Option<UserId>,
     ) -> Result<(Option<Account>, Option<Device>, Option<User>), PortError>;
 
+    /// What one message costs, in credits: nothing where the installation charges for nothing. Whoever charges for messages,
+    /// or sets credits aside for them, asks here, and stores the answer with the message.
+    fn price(&self) -> i64 {
+        PRICE
+    }
+
     /// The credits, strongly consistent.
     async fn balance(&self) -> Result<Balance, PortError>;
 
@@ -324,6 +353,9 @@ pub trait Tenant: Commands + Send + Sync {
 
     /// Accepts a message.
     async fn accept(&self, acceptance: &Acceptance) -> Result<Accepted, PortError>;
+
+    /// The message that this key stands for, if it stands for one of the same request.
+    async fn accepted_before(&self, idempotency: &Idempotency, now: Timestamp) -> Result<Option<Message>, PortError>;
 
     /// One message, strongly consistent.
     async fn message(&self, id: MessageId) -> Result<Option<Message>, PortError>;

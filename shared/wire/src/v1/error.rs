@@ -39,6 +39,9 @@ impl ErrorBody {
     }
 }
 
+/// How many fields are named when many things are wrong.
+const MAX_APPENDED: usize = 100;
+
 /// Wrong fields, in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors(Vec<(String, Vec<String>)>);
@@ -51,6 +54,12 @@ impl FieldErrors {
             Some((_, texts)) => texts.push(text.into()),
             None => self.0.push((field, vec![text.into()])),
         }
+    }
+
+    /// Takes in what is wrong with other fields. Only of the first hundred more is said: a list may hold a thousand.
+    pub fn append(&mut self, more: Self) {
+        let room = MAX_APPENDED.saturating_sub(self.0.len());
+        self.0.extend(more.0.into_iter().take(room));
     }
 
     /// Whether nothing is wrong.

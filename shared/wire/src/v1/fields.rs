@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use hantar_domain::time::Timestamp;
+use hantar_domain::zone::Moment;
 use serde_json::{Map, Value};
 
 use super::error::FieldErrors;
@@ -20,6 +21,8 @@ const MAX_VALUE_CHARS: usize = 4096;
 /// A request's fields, and what was found wrong with them so far.
 pub struct Fields<'a> {
     values: &'a Map<String, Value>,
+    /// Stands before the fields' names in what is said of them.
+    path: String,
     /// What was found wrong.
     pub errors: FieldErrors,
 }
@@ -32,17 +35,26 @@ pub fn attribute(field: &str) -> String {
 impl<'a> Fields<'a> {
     /// Reads these.
     pub fn new(values: &'a Map<String, Value>) -> Self {
-        Self { values, errors: FieldErrors::default() }
+        Self::within(values, String::new())
+    }
+
+    /// Reads these, which stand under a path such as `messages.3.`.
+    pub fn within(values: &'a Map<String, Value>, path: String) -> Self {
+        Self { values, path, errors: FieldErrors::default() }
     }
 
     /// Says of a field that it `says`, such as "must be a string".
     pub fn wrong(&mut self, field: &str, says: &str) {
-        self.errors.add(field, format!("The {} field {says}.", attribute(field)));
+        let field = format!("{}{field}", self.path);
+        let text = format!("The {} field {says}.", attribute(&field));
+        self.errors.add(field, text);
     }
 
     /// Says of a field that its value is none of those that exist.
     pub fn not_selectable(&mut self, field: &str) {
-        self.errors.add(field, format!("The selected {} is invalid.", attribute(field)));
+        let field = format!("{}{field}", self.path);
+        let text = format!("The selected {} is invalid.", attribute(&field));
+        self.errors.add(field, text);
     }
 
     fn value(&self, field: &str) -> Option<&'a Value> {
@@ -66,6 +78,11 @@ impl<'a> Fields<'a> {
         self.string(field)
     }
 
+    /// A text that may be absent, but not empty: a field of a change.
+    pub fn filled_string(&mut self, field: &str) -> Option<String> {
+        if self.values.contains_key(field) { self.required_string(field) } else { None }
+    }
+
     /// A NUL character ends texts in too many places that a message passes on its way.
     fn clean(&mut self, field: &str, text: &str) -> Option<String> {
         if text.contains('\0') {
@@ -77,13 +94,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number from 0 on.
     pub fn number(&mut self, field: &str) -> Option<u64> {
-        let whole =
-            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
-        let number = match self.value(field)? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => whole(text.trim()),
-            _ => None,
-        };
+        let number = whole(self.value(field)?);
         if number.is_none() {
             self.wrong(field, "must be an integer");
         }
@@ -131,7 +142,12 @@ impl<'a> Fields<'a> {
         self.moment(field, time::parse_end)
     }
 
-    fn moment(&mut self, field: &str, read: fn(&str) -> Option<Timestamp>) -> Option<Timestamp> {
+    /// A moment, or a time on the account's clocks.
+    pub fn local_time(&mut self, field: &str) -> Option<Moment> {
+        self.moment(field, time::parse_moment)
+    }
+
+    fn moment<T>(&mut self, field: &str, read: fn(&str) -> Option<T>) -> Option<T> {
         let at = self.string(field).map(|text| read(&text))?;
         if at.is_none() {
             self.wrong(field, "must be a valid date");
@@ -158,6 +174,59 @@ impl<'a> Fields<'a> {
             }
         }
         (texts.len() == entries.len()).then_some(texts)
+    }
+
+    /// A list of anything.
+    pub fn list(&mut self, field: &str, most: usize) -> Option<&'a [Value]> {
+        let Value::Array(entries) = self.value(field)? else {
+            self.wrong(field, "must be an array");
+            return None;
+        };
+        if entries.len() > most {
+            self.wrong(field, &format!("must not have more than {most} items"));
+            return None;
+        }
+        Some(entries)
+    }
+
+    /// A list of objects, at most `most`. Wrong entries are named by their place: `messages.0`.
+    pub fn objects(&mut self, field: &str, most: usize) -> Option<Vec<&'a Map<String, Value>>> {
+        let entries = self.list(field, most)?;
+        let mut objects = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            match entry {
+                Value::Object(object) => objects.push(object),
+                _ => self.wrong(&format!("{field}.{index}"), "must be an object"),
+            }
+        }
+        (objects.len() == entries.len()).then_some(objects)
+    }
+
+    /// A list of whole numbers. Wrong entries are named by their place.
+    pub fn numbers(&mut self, field: &str, most: usize) -> Option<Vec<u64>> {
+        let entries = self.list(field, most)?;
+        let mut numbers = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            match whole(entry) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(&format!("{field}.{index}"), "must be an integer"),
+            }
+        }
+        (numbers.len() == entries.len()).then_some(numbers)
+    }
+
+    /// An object.
+    pub fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
+        let object = self.value(field)?.as_object();
+        if object.is_none() {
+            self.wrong(field, "must be an object");
+        }
+        object
+    }
+
+    /// Whether a field is there and not empty.
+    pub fn is_given(&self, field: &str) -> bool {
+        self.value(field).is_some()
     }
 
     /// A map of plain values, each as its text. Wrong entries are named by their path: `attributes.plan`.
@@ -201,6 +270,16 @@ impl<'a> Fields<'a> {
         if self.value(field).is_some() {
             self.wrong(field, "is not supported yet");
         }
+    }
+}
+
+/// A number, or its digits.
+fn whole(value: &Value) -> Option<u64> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => digits(text.trim()),
+        _ => None,
     }
 }
 

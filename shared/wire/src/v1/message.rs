@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hantar_domain::bulk::{Bulk, MAX_ROWS};
 use hantar_domain::message::{Direction, Message, State, Step};
 use hantar_domain::reason::explain;
-use hantar_domain::time::Timestamp;
+use hantar_domain::zone::Moment;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,15 +19,18 @@ use super::time;
 pub struct SendRequest {
     /// To whom, in any spelling: `0123456789`, `+60 12-345 6789`.
     pub phone: String,
-    /// What, at most 4096 characters. May hold merge fields: `Hi {{name}}`.
+    /// What, at most 4096 characters. May hold merge fields: `Hi {{name}}`. Required unless a template is named.
     pub body: String,
+    /// The template whose text is sent, instead of a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<u64>,
     /// The recipient's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The caller's own reference: stored and filterable, not a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Whether the recipient is kept as a contact.
+    /// Whether the recipient is kept as a contact; when absent, where a name or attributes are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_contact: Option<bool>,
     /// Plain values for further merge fields.
@@ -35,39 +39,140 @@ pub struct SendRequest {
     /// The device to send by; the default one when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<u64>,
-    /// Not before this moment, in ISO 8601.
+    /// Not before this moment, in ISO 8601; without an offset, in the account's time zone.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written")]
     #[schema(value_type = Option<String>)]
-    pub scheduled_at: Option<Timestamp>,
+    pub scheduled_at: Option<Moment>,
 }
 
 #[expect(clippy::ref_option, reason = "the shape that serde asks for")]
-fn written<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.map(time::text).serialize(serializer)
+pub(super) fn written<S: serde::Serializer>(at: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(time::moment_text).serialize(serializer)
 }
 
 impl SendRequest {
     /// Reads what can be read, and says what is wrong with the rest.
     pub fn read(values: &Map<String, Value>) -> (Self, FieldErrors) {
         let mut fields = Fields::new(values);
+        let request = Self::of(&mut fields, true);
+        (request, fields.errors)
+    }
+
+    /// Reads a message by itself, in which something `must` stand, or a row of many, which may lack anything.
+    fn of(fields: &mut Fields<'_>, must: bool) -> Self {
+        let text = |fields: &mut Fields<'_>, field, must| {
+            let text = if must { fields.required_string(field) } else { fields.string(field) };
+            text.unwrap_or_default()
+        };
+        let body_must = must && !fields.is_given("template_id");
         let request = Self {
-            phone: fields.required_string("phone").unwrap_or_default(),
-            body: fields.required_string("body").unwrap_or_default(),
+            phone: text(fields, "phone", must),
+            body: text(fields, "body", body_must),
+            template_id: fields.number("template_id"),
             name: fields.string("name"),
             external_id: fields.string("external_id"),
             save_contact: fields.boolean("save_contact"),
             attributes: fields.plain_map("attributes").unwrap_or_default(),
             device: fields.number("device"),
-            scheduled_at: fields.time("scheduled_at"),
+            scheduled_at: fields.local_time("scheduled_at"),
         };
         fields.not_supported_yet("media");
-        fields.not_supported_yet("template_id");
-        (request, fields.errors)
+        request
     }
 
     /// The bytes that an idempotency key stands for: the same for the same request in another spelling of its JSON.
     pub fn canonical(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The body of `POST messages/bulk`, with the types of its fields checked and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BulkRequest {
+    /// 1 to 1000 messages.
+    pub messages: Vec<SendRequest>,
+}
+
+impl BulkRequest {
+    /// Reads what can be read, and says what is wrong with the rest.
+    pub fn read(values: &Map<String, Value>) -> (Self, FieldErrors) {
+        let mut fields = Fields::new(values);
+        if !fields.is_given("messages") {
+            fields.wrong("messages", "is required");
+        }
+        let mut request = Self::default();
+        let rows = fields.objects("messages", MAX_ROWS);
+        let mut errors = fields.errors;
+        if rows.as_ref().is_some_and(Vec::is_empty) {
+            errors.add("messages", "The messages field must have at least 1 items.");
+        }
+        for (index, row) in rows.unwrap_or_default().into_iter().enumerate() {
+            let mut fields = Fields::within(row, format!("messages.{index}."));
+            request.messages.push(SendRequest::of(&mut fields, false));
+            errors.append(fields.errors);
+        }
+        (request, errors)
+    }
+
+    /// The bytes that an idempotency key stands for.
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// What `POST messages/bulk` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BulkBody {
+    /// The messages that were accepted.
+    pub queued: Vec<QueuedRow>,
+    /// The rows that were not, and why.
+    pub rejected: Vec<RejectedRow>,
+    /// What was charged: one credit for each accepted message.
+    pub credits_charged: i64,
+    /// What may still be spent.
+    pub balance: i64,
+}
+
+/// A row that became a message.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QueuedRow {
+    /// Its place in the request, from 0 on.
+    pub index: usize,
+    /// The message's number.
+    pub id: u64,
+    /// To whom.
+    pub phone: String,
+}
+
+/// A row that did not.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RejectedRow {
+    /// Its place in the request, from 0 on.
+    pub index: usize,
+    /// The number, as it was given where it is none.
+    pub phone: String,
+    /// Why, as a stable code.
+    pub reason: &'static str,
+    /// Why, in words.
+    pub message: String,
+}
+
+impl BulkBody {
+    /// As shown. `phones` are the rows' numbers, as given or as read.
+    pub fn new(bulk: &Bulk, phones: &[String], balance: i64) -> Self {
+        let phone = |index: usize| phones.get(index).cloned().unwrap_or_default();
+        let queued: Vec<_> =
+            bulk.queued().map(|(index, id)| QueuedRow { index, id: id.0, phone: phone(index) }).collect();
+        let rejected = bulk.rejected.iter().map(|row| RejectedRow {
+            index: row.index,
+            phone: phone(row.index),
+            reason: row.why.word(),
+            message: match &row.field {
+                Some(field) => format!("The text has no value for the merge field {field}."),
+                None => row.why.explained().to_owned(),
+            },
+        });
+        Self { rejected: rejected.collect(), credits_charged: bulk.credits, queued, balance }
     }
 }
 
@@ -105,6 +210,9 @@ pub struct MessageBody {
     pub refunded: bool,
     /// `reply`, `single` or `campaign`.
     pub lane: &'static str,
+    /// The campaign that it is a row of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<u64>,
     /// Accepted, or received, at.
     pub created_at: String,
     /// Last change.
@@ -172,6 +280,7 @@ impl MessageBody {
             credits: message.credits,
             refunded: message.refunded,
             lane: message.lane.word(),
+            campaign_id: message.campaign.map(|campaign| campaign.0),
             created_at: time::text(message.accepted_at),
             updated_at: time::text(message.updated_at),
             sent_at: sent,

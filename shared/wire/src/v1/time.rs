@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hantar_domain::time::Timestamp;
+use hantar_domain::zone::{LocalTime, Moment};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
@@ -22,6 +23,22 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     let civil = text.parse::<civil::DateTime>().ok()?;
     let at = civil.to_zoned(TimeZone::UTC).ok()?;
     Some(Timestamp(at.timestamp().as_microsecond()))
+}
+
+/// Reads a moment. Without an offset it is one on the account's clocks; a bare date is that day's beginning there.
+pub fn parse_moment(text: &str) -> Option<Moment> {
+    if let Ok(at) = text.trim().parse::<jiff::Timestamp>() {
+        return Some(Moment::At(Timestamp(at.as_microsecond())));
+    }
+    LocalTime::parse(text).map(Moment::Local)
+}
+
+/// Writes what [`parse_moment`] reads.
+pub fn moment_text(moment: Moment) -> String {
+    match moment {
+        Moment::At(at) => text(at),
+        Moment::Local(local) => local.to_string(),
+    }
 }
 
 /// Reads the end of a range: as [`parse`], but a bare date means that day's end.
@@ -58,6 +75,18 @@ mod tests {
         for text in ["", "tomorrow", "2026-13-01", "2026-11-20T25:00:00Z", "1795169053"] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_moment_without_an_offset_is_one_on_the_accounts_clocks() {
+        for (text, read) in [
+            ("2026-11-20T18:04:13+08:00", "2026-11-20T10:04:13.000000Z"),
+            ("2026-11-20 18:04", "2026-11-20T18:04:00"),
+            ("2026-11-20", "2026-11-20T00:00:00"),
+        ] {
+            assert_eq!(parse_moment(text).map(moment_text).as_deref(), Some(read), "{text}");
+        }
+        assert_eq!(parse_moment("soon"), None);
     }
 
     #[test]

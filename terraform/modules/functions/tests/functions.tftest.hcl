@@ -63,16 +63,16 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "others than those that open secrets may unwrap accounts' keys"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "dynamodb:")
-    error_message = "jobs touches no table"
+    condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "TOKEN#") && !strcontains(aws_iam_role_policy.this["jobs"].policy, "EMAIL#")
+    error_message = "long work has to do with those who sign in"
   }
   assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.this["api"].policy).Statement :
-      toset(statement.Action) == toset(["sqs:GetQueueUrl", "sqs:SendMessage"]) && toset(statement.Resource) == toset(var.queues.shards)
+      toset(statement.Action) == toset(["sqs:GetQueueUrl", "sqs:SendMessage"]) && toset(statement.Resource) == toset(concat(var.queues.shards, [var.queues.jobs]))
       if anytrue([for action in statement.Action : startswith(action, "sqs:")])
     ])
-    error_message = "the api rings at shards for its commands, and does nothing else with queues"
+    error_message = "the api rings at shards for its commands and for long work, and does nothing else with queues"
   }
   assert {
     condition = alltrue([

@@ -142,6 +142,21 @@ fn a_cancelled_message_is_just_passed_over() {
 }
 
 #[test]
+fn rows_of_a_paused_campaign_stay_in_line_and_hold_up_nobody() {
+    let mut bench = Bench::online();
+    let row = |id, campaign| OpenMessage { campaign: Some(CampaignId(campaign)), ..queued(Lane::Campaign, id) };
+    assert_eq!(written(&bench.read(vec![row(1, 7), row(2, 7), row(3, 8), row(4, 7)])), Some(1));
+    let paused = Input::Paused { message: MessageId(1), campaign: CampaignId(7) };
+    assert_eq!(bench.give(paused), vec![], "the distance between rows is kept");
+    assert_eq!(written(&bench.wait()), Some(3));
+    bench.give(Input::Written(MessageId(3)));
+    assert!(!reads_turns(&bench.pass(60)), "nothing is looked at again before somebody rings");
+    let actions = bench.give(Input::Wake);
+    let Some(Action::ReadTurns { leave_out, .. }) = actions.first() else { panic!("{actions:?}") };
+    assert!(!leave_out.contains(&MessageId(1)), "it may go once its campaign goes on");
+}
+
+#[test]
 fn held_messages_are_read_when_they_are_due() {
     let mut bench = Bench::online();
     let due = bench.at + Duration::from_hours(1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::{Extension, Json};
-use hantar_domain::ids::{DeviceId, MessageId};
+use hantar_domain::ids::{CampaignId, DeviceId, MessageId};
 use hantar_domain::message::{Direction, State as MessageState};
 use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_usecases::authenticate::Caller;
@@ -25,11 +25,13 @@ const PER_PAGE: u64 = 25;
 const MAX_PER_PAGE: u64 = 100;
 /// How deep in the list a page may lie that is asked for by its number alone.
 const MAX_DEPTH: u64 = 10_000;
-const FILTERS: [&str; 8] = ["status", "device", "direction", "phone", "external_id", "from", "to", "per_page"];
+const FILTERS: [&str; 9] =
+    ["status", "campaign_id", "device", "direction", "phone", "external_id", "from", "to", "per_page"];
 
 /// What a list is asked for.
 struct Asked {
     filter: MessageFilter,
+    campaign: Option<CampaignId>,
     page: u64,
     per_page: u64,
     cursor: Option<MessageId>,
@@ -39,7 +41,7 @@ struct Asked {
 #[utoipa::path(
     get, path = "/api/v1/messages", tag = "messages",
     params(
-        ("status" = Option<String>, Query), ("device" = Option<u64>, Query), ("direction" = Option<String>, Query),
+        ("status" = Option<String>, Query), ("campaign_id" = Option<u64>, Query), ("device" = Option<u64>, Query), ("direction" = Option<String>, Query),
         ("phone" = Option<String>, Query), ("external_id" = Option<String>, Query),
         ("from" = Option<String>, Query, description = "accepted at or after, in ISO 8601"),
         ("to" = Option<String>, Query, description = "accepted before; a bare date counts whole"),
@@ -66,7 +68,7 @@ pub(crate) async fn list(
         filters: filters(&query),
         page: asked.page,
         per_page: asked.per_page,
-        total: total(&*tenant, &asked.filter).await?,
+        total: total(&*tenant, &asked).await?,
         next: next.map(|message| message.0),
     };
     Ok(Json(place.page(messages.iter().map(MessageBody::new).collect())))
@@ -85,7 +87,16 @@ async fn read(query: &Map<String, Value>, tenant: &dyn Tenant) -> Result<Asked, 
     let per_page = fields.number_within("per_page", 1, MAX_PER_PAGE).unwrap_or(PER_PAGE);
     let page = fields.number_within("page", 1, u64::from(u32::MAX)).unwrap_or(1);
     let cursor = fields.number("cursor").map(MessageId);
-    fields.not_supported_yet("campaign_id");
+    let campaign = match fields.number("campaign_id") {
+        None => None,
+        Some(id) => {
+            let found = tenant.campaigns().campaign(CampaignId(id)).await?;
+            if found.is_none() {
+                fields.not_selectable("campaign_id");
+            }
+            found
+        }
+    };
     let phone = match phone {
         None => None,
         Some(text) => {
@@ -102,8 +113,10 @@ async fn read(query: &Map<String, Value>, tenant: &dyn Tenant) -> Result<Asked, 
     if cursor.is_none() && page.saturating_mul(per_page) > MAX_DEPTH {
         return Err(too_deep());
     }
-    let filter = MessageFilter { status, device, direction, phone, external_id, from, to };
-    Ok(Asked { filter, page, per_page, cursor })
+    let within = campaign.as_ref().map(|one| (one.first, one.message_id(one.progress.bound)));
+    let campaign = campaign.map(|campaign| campaign.id);
+    let filter = MessageFilter { status, device, direction, phone, external_id, within, from, to };
+    Ok(Asked { filter, campaign, page, per_page, cursor })
 }
 
 fn word<T>(fields: &mut Fields<'_>, field: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -115,7 +128,7 @@ fn word<T>(fields: &mut Fields<'_>, field: &str, read: impl Fn(&str) -> Option<T
 }
 
 /// A number in any spelling of the account's regions, or any number in full: people of other countries write, too.
-async fn any_number(text: &str, tenant: &dyn Tenant) -> Result<Option<PhoneNumber>, PortError> {
+pub(super) async fn any_number(text: &str, tenant: &dyn Tenant) -> Result<Option<PhoneNumber>, PortError> {
     let regions = tenant.account().await?.map_or_else(|| vec![Region::MALAYSIA], |account| account.regions);
     Ok(PhoneNumber::parse(text, &regions).ok().or_else(|| PhoneNumber::from_e164(text.trim())))
 }
@@ -131,15 +144,19 @@ fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// How many messages the list has in all, where a counter says so: without filters, or by status alone.
-async fn total(tenant: &dyn Tenant, filter: &MessageFilter) -> Result<Option<u64>, PortError> {
-    let by_status_alone = MessageFilter { status: filter.status, ..MessageFilter::default() };
-    if *filter != by_status_alone {
+/// How many messages the list has in all, where a counter says so: without filters, or by status or campaign alone.
+async fn total(tenant: &dyn Tenant, asked: &Asked) -> Result<Option<u64>, PortError> {
+    let MessageFilter { status, within, .. } = asked.filter;
+    if asked.filter != (MessageFilter { status, within, ..MessageFilter::default() }) {
         return Ok(None);
+    }
+    if let Some(campaign) = asked.campaign {
+        let counts = tenant.campaigns().counts(campaign).await?;
+        return Ok(Some(status.map_or_else(|| counts.made(), |status| counts.of(&[status]))));
     }
     let counts = tenant.state_counts().await?;
     let outbound = |status| counts.outbound.get(&status).copied().unwrap_or(0);
-    Ok(Some(match filter.status {
+    Ok(Some(match status {
         None => counts.outbound.values().sum::<u64>() + counts.inbound,
         // An inbound message is delivered from the start.
         Some(MessageState::Delivered) => outbound(MessageState::Delivered) + counts.inbound,
@@ -159,7 +176,7 @@ fn filters(query: &Map<String, Value>) -> String {
 }
 
 /// The address that the caller knows this API by.
-fn origin(api: &Api, headers: &HeaderMap, authority: Option<&str>) -> String {
+pub(super) fn origin(api: &Api, headers: &HeaderMap, authority: Option<&str>) -> String {
     if let Some(url) = &api.parts.public_url {
         return url.trim_end_matches('/').to_owned();
     }

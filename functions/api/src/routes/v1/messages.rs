@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use hantar_domain::ids::{DeviceId, MessageId};
+use hantar_domain::ids::{DeviceId, MessageId, TemplateId};
 use hantar_domain::phone::PhoneError;
 use hantar_usecases::authenticate::Caller;
 use hantar_usecases::cancel_message::cancel_message;
@@ -76,18 +76,21 @@ pub(crate) async fn send(
     }
 }
 
-fn draft(caller: &Caller, asked: SendRequest, key: Option<String>) -> Draft {
+pub(super) fn draft(caller: &Caller, asked: SendRequest, key: Option<String>) -> Draft {
     let idempotency = key.map(|key| (key, asked.canonical()));
     Draft {
         phone: asked.phone,
         body: asked.body,
+        template: asked.template_id.map(TemplateId),
         name: asked.name,
         attributes: asked.attributes.into_iter().collect(),
         external_id: asked.external_id,
+        save_contact: asked.save_contact,
         sender: Some(caller.user),
         device: asked.device.map(DeviceId),
         scheduled_at: asked.scheduled_at,
         campaign: false,
+        exempt: false,
         idempotency,
     }
 }
@@ -101,7 +104,11 @@ fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
             Problem::Required => format!("The {name} field is required."),
             Problem::TooLong(most) => format!("The {name} field must not be greater than {most} characters."),
             Problem::Phone { adjective, error } => phone_problem(&name, &adjective, error),
-            Problem::NoDevice => format!("The selected {name} is invalid."),
+            Problem::NoDevice | Problem::NoTemplate => format!("The selected {name} is invalid."),
+            Problem::OptedOut => format!("The {name} field is a number whose owner asked not to be written to."),
+            Problem::Prohibited(other) => {
+                format!("The {name} field is prohibited when {} is present.", attribute(other))
+            }
             Problem::TooFarAhead => format!("The {name} field must be a date within one year."),
         };
         errors.add(field, text);
