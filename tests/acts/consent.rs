@@ -84,7 +84,7 @@ async fn a_batch_that_is_read_again_enters_and_answers_nothing_twice() {
         hear(&process, &records).await;
     }
     world.clock.advance(DAY);
-    home.hear(&process, &records).await;
+    hear(&home.process, &records).await;
     assert_eq!(ledger(&home).await, [(Said::Out, true)]);
     assert_eq!(sent(&home).await.len(), 1);
 }
@@ -106,7 +106,7 @@ async fn whatever_call_is_lost_a_stop_is_entered_and_answered_once() {
                 assert!(tries < 50, "{operation} {count}");
             }
             world.faults.set_plan(FaultPlan::default());
-            home.hear(&process, &records).await;
+            hear(&home.process, &records).await;
             assert_eq!(ledger(&home).await, [(Said::Out, true)], "{operation} {count} {executed}");
             assert_eq!(sent(&home).await.len(), 1, "{operation} {count} {executed}");
             home.audit().await;
