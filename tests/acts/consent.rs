@@ -129,6 +129,24 @@ async fn whoever_writes_start_is_written_to_again() {
 }
 
 #[tokio::test]
+async fn a_contact_shows_what_its_number_said() {
+    let world = World::new(92).await;
+    let home = world.home(10).await;
+    home.try_send(Draft { name: Some("Ali".into()), ..draft("hello") }).await.unwrap();
+    let shows = || {
+        let tenant = home.tenant();
+        async move { tenant.contacts().contact_by_phone(&ali()).await.unwrap().unwrap().opted_out }
+    };
+    assert!(!shows().await);
+    home.hears("IN1", "stop").await;
+    world.relay(&home.process).await;
+    assert!(shows().await);
+    home.hears("IN2", "start").await;
+    world.relay(&home.process).await;
+    assert!(!shows().await);
+}
+
+#[tokio::test]
 async fn what_was_said_last_counts_in_whatever_order_it_becomes_known() {
     let world = World::new(85).await;
     let home = world.home(10).await;

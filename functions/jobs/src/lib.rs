@@ -2,6 +2,7 @@
 
 mod bulk;
 mod consent;
+mod contact;
 pub mod deliver_webhook;
 pub mod relay;
 pub mod sweep;

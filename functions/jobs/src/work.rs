@@ -77,6 +77,8 @@ impl Worker {
     async fn step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
         match work {
             Work::Bulk(id) => self.bulk(account, id).await,
+            Work::Ungroup(group) => self.clear_group(account, group).await,
+            Work::Forget(erasure) => self.forget_person(account, erasure).await,
             Work::Campaign(_) | Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)

@@ -53,6 +53,8 @@ number! {
     ImportId,
     /// An export of contacts or of a campaign's results. Unique within its account.
     ExportId,
+    /// What was done so that a person is forgotten. Unique within its account.
+    ErasureId,
 }
 
 /// One command to a host: 16 random bytes, written as 32 hexadecimal digits.

@@ -11,6 +11,7 @@ pub mod contact;
 pub mod credits;
 pub mod device;
 pub mod egress;
+pub mod erasure;
 pub mod ids;
 pub mod lease;
 pub mod merge;

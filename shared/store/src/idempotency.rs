@@ -19,6 +19,24 @@ pub(crate) enum Known {
     Other,
 }
 
+/// What a key that is taken stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// The same request, and the number of what it was about.
+    Same(u64),
+    /// Another request.
+    Other,
+}
+
+/// What the entry of a taken key says to a request that brings the key again, where the key's kind is `kind`.
+pub(crate) fn earlier(taken: &Item, wanted: &Idempotency, kind: &str) -> Result<Earlier, PortError> {
+    let fields = Fields(taken);
+    match fields.maybe_number(kind)? {
+        Some(id) if fields.bytes("q")? == wanted.request => Ok(Earlier::Same(id)),
+        _ => Ok(Earlier::Other),
+    }
+}
+
 impl TenantStore {
     /// What a caller's key stands for, where it may stand for a thing of this kind.
     pub(crate) async fn stands_for(
@@ -29,9 +47,10 @@ impl TenantStore {
     ) -> Result<Known, PortError> {
         let Some(wanted) = wanted else { return Ok(Known::Nothing) };
         let Some(taken) = self.known_key(wanted, now).await? else { return Ok(Known::Nothing) };
-        let fields = Fields(&taken);
-        let id = fields.maybe_number(kind)?.filter(|_| fields.bytes("q").is_ok_and(|request| request == wanted.request));
-        Ok(id.map_or(Known::Other, Known::Same))
+        Ok(match earlier(&taken, wanted, kind)? {
+            Earlier::Same(id) => Known::Same(id),
+            Earlier::Other => Known::Other,
+        })
     }
 
     /// A key's entry, unless it has ended.

@@ -143,6 +143,10 @@ impl<'a> Fields<'a> {
         Ok(self.read(name, |value| value.as_l().ok().map(Vec::as_slice))?.unwrap_or_default())
     }
 
+    pub(crate) fn map(self, name: &str) -> Result<Option<&'a HashMap<String, AttributeValue>>, PortError> {
+        self.read(name, |value| value.as_m().ok())
+    }
+
     pub(crate) fn texts(self, name: &str) -> Result<Vec<String>, PortError> {
         let texts = self.list(name)?.iter().map(|value| value.as_s().ok().cloned());
         texts.collect::<Option<_>>().ok_or_else(|| self.damaged(name))

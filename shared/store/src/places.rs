@@ -1,6 +1,9 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, BulkId, CommandId, DeviceId, EndpointId, MessageId, Shard, TemplateId, UserId};
+use hantar_domain::ids::{
+    AccountId, BulkId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, Shard, TemplateId,
+    UserId,
+};
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -141,7 +144,12 @@ impl Place {
     }
 
     pub(crate) fn delivery(account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
-        Self::business(format!("A#{account}#W"), format!("DLV#{endpoint}#{event}"))
+        Self::business(deliveries_of(account), format!("DLV#{endpoint}#{event}"))
+    }
+
+    /// A delivery, by its whole sort key.
+    pub(crate) fn in_deliveries(account: AccountId, sk: &str) -> Self {
+        Self::business(deliveries_of(account), sk)
     }
 
     pub(crate) fn due(due: Timestamp, account: AccountId, endpoint: EndpointId, event: &EventId) -> Self {
@@ -155,6 +163,50 @@ impl Place {
         let name = format!("{account}#{work}");
         let line = Sha256::digest(&name)[0] % DUE_LINES;
         Self::engine(work_line(line), name)
+    }
+
+    pub(crate) fn contact(account: AccountId, contact: ContactId) -> Self {
+        Self::business(contacts_of(account), ordered(contact.0))
+    }
+
+    /// The one entry of a number: backwards, so that those that end alike stand together.
+    pub(crate) fn contact_number(account: AccountId, phone: &PhoneNumber) -> Self {
+        let backwards = reversed(phone.digits());
+        Self::engine(numbers_of(account, &backwards), backwards)
+    }
+
+    pub(crate) fn contact_word(account: AccountId, word: &str, contact: ContactId) -> Self {
+        Self::engine(words_of(account, word), format!("{word}#{}", ordered(contact.0)))
+    }
+
+    pub(crate) fn contact_reference(account: AccountId, reference: &str, contact: ContactId) -> Self {
+        let (pk, prefix) = references_of(account, reference);
+        Self::engine(pk, format!("{prefix}{}", ordered(contact.0)))
+    }
+
+    pub(crate) fn contact_opted_out(account: AccountId, contact: ContactId) -> Self {
+        Self::engine(opted_out_of(account), ordered(contact.0))
+    }
+
+    pub(crate) fn member(account: AccountId, group: GroupId, contact: ContactId) -> Self {
+        Self::engine(members_of(account, group), ordered(contact.0))
+    }
+
+    pub(crate) fn contact_counts(account: AccountId, part: u8) -> Self {
+        Self::engine(format!("A#{account}#KN"), format!("{part:02}"))
+    }
+
+    pub(crate) fn group(account: AccountId, group: GroupId) -> Self {
+        Self::business(of_account(account), format!("{GROUP}{}", ordered(group.0)))
+    }
+
+    /// Hashed: names are of any length.
+    pub(crate) fn group_name(account: AccountId, name: &str) -> Self {
+        Self::business(of_account(account), format!("GROUPNAME#{}", hex::encode(Sha256::digest(name))))
+    }
+
+    pub(crate) fn erasure(account: AccountId, erasure: ErasureId) -> Self {
+        Self::business(erasures_of(account), ordered(erasure.0))
     }
 
     pub(crate) fn email(email: &Email) -> Self {
@@ -200,6 +252,7 @@ impl Place {
             Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
+            Sequence::Erasures(account) => format!("ERASURES#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -228,6 +281,7 @@ impl Place {
 /// The beginnings of sort keys that are listed.
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
+pub(crate) const GROUP: &str = "GROUP#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
@@ -245,6 +299,52 @@ pub(crate) fn of_account(account: AccountId) -> String {
 
 pub(crate) fn messages_of(account: AccountId) -> String {
     format!("A#{account}#M")
+}
+
+pub(crate) fn contacts_of(account: AccountId) -> String {
+    format!("A#{account}#K")
+}
+
+/// A partition for each two last digits, so that an import writes to many.
+pub(crate) fn numbers_of(account: AccountId, backwards: &str) -> String {
+    format!("A#{account}#KP#{}", &backwards[..backwards.len().min(2)])
+}
+
+/// A partition for each first character.
+pub(crate) fn words_of(account: AccountId, word: &str) -> String {
+    format!("A#{account}#KW#{}", word.chars().take(1).collect::<String>())
+}
+
+/// Where the contacts with a reference stand, and how their sort keys begin. Hashed: references are of any length.
+pub(crate) fn references_of(account: AccountId, reference: &str) -> (String, String) {
+    let hash = hex::encode(&Sha256::digest(reference)[..16]);
+    (format!("A#{account}#KX#{}", &hash[..2]), format!("{hash}#"))
+}
+
+pub(crate) fn opted_out_of(account: AccountId) -> String {
+    format!("A#{account}#KO")
+}
+
+pub(crate) fn members_of(account: AccountId, group: GroupId) -> String {
+    format!("A#{account}#KG#{group}")
+}
+
+pub(crate) fn erasures_of(account: AccountId) -> String {
+    format!("A#{account}#KE")
+}
+
+pub(crate) fn deliveries_of(account: AccountId) -> String {
+    format!("A#{account}#W")
+}
+
+/// How the sort keys of the deliveries of all events about a message to an endpoint begin.
+pub(crate) fn events_about(account: AccountId, endpoint: EndpointId, message: MessageId) -> String {
+    format!("DLV#{endpoint}#msg_{account}_{message}_")
+}
+
+/// A number's digits, the last one first.
+pub(crate) fn reversed(digits: &str) -> String {
+    digits.chars().rev().collect()
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

@@ -112,6 +112,13 @@ impl Store {
         self.wait(most.mul_f64(part)).await;
     }
 
+    /// A number that chance picks.
+    pub(crate) fn chance(&self) -> u8 {
+        let mut byte = [0];
+        self.inner.around.entropy.fill(&mut byte);
+        byte[0]
+    }
+
     pub(crate) async fn wait(&self, span: Duration) {
         self.inner.around.sleep.sleep(span).await;
     }

@@ -112,6 +112,11 @@ impl Write {
         self
     }
 
+    /// Whether it puts exactly this.
+    pub(crate) fn puts(&self, item: &Item) -> bool {
+        matches!(&self.act, Act::Put(own) if own == item)
+    }
+
     fn key(&self) -> Item {
         Item::from([("pk".into(), text(&self.place.pk)), ("sk".into(), text(&self.place.sk))])
     }

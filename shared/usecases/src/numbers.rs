@@ -19,7 +19,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Draws from `fleet`, for messages `block` numbers at a time; rare things are reserved one by one.
+    /// Draws from `fleet`, for messages and contacts `block` numbers at a time; rare things are reserved one by one.
     pub fn new(fleet: Arc<dyn Fleet>, block: u64) -> Self {
         Self { fleet, block: block.max(1), blocks: Mutex::default() }
     }
@@ -29,7 +29,7 @@ impl Numbers {
         if let Some(number) = self.drawn_before(sequence) {
             return Ok(number);
         }
-        let count = if matches!(sequence, Sequence::Messages(_)) { self.block } else { 1 };
+        let count = if matches!(sequence, Sequence::Messages(_) | Sequence::Contacts(_)) { self.block } else { 1 };
         let first = self.fleet.reserve(sequence, count).await?;
         self.keep(sequence, first + 1..first + count);
         Ok(first)

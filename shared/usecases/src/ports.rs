@@ -8,8 +8,10 @@ mod campaigns;
 mod commands;
 mod consents;
 mod contacts;
+mod erasures;
 mod error;
 mod fleet;
+mod groups;
 mod keys;
 mod leases;
 mod ledger;
@@ -25,9 +27,13 @@ pub use bulks::{BulkAccepted, Bulks};
 pub use campaigns::Campaigns;
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
 pub use consents::{ConsentPage, Consents, Noted, Peer};
-pub use contacts::{ContactDraft, Contacts, Members, Upserted};
+pub use contacts::{
+    ContactCounts, ContactDraft, ContactFilter, ContactPage, Contacts, Edited, Members, Saved, Upserted,
+};
+pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
+pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use ledger::Ledger;

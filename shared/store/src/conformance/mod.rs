@@ -12,11 +12,13 @@ pub mod accepting;
 pub mod bulks;
 pub mod commands;
 pub mod consents;
+pub mod contacts;
 pub mod deliveries;
 pub mod devices;
 pub mod endings;
 pub mod facts;
 pub mod fleet;
+pub mod groups;
 pub mod inbound;
 pub mod keys;
 pub mod leases;
@@ -126,6 +128,27 @@ macro_rules! store_cases {
             bulks::a_bulk_is_charged_whole_or_not_at_all,
             bulks::one_key_used_many_times_at_once_makes_one_bulk,
             bulks::messages_of_a_bulk_are_stored_once_however_often_it_is_tried,
+            contacts::a_contact_is_made_once_and_changed_after_that,
+            contacts::many_upserts_of_one_number_at_once_make_one_contact_and_lose_nothing,
+            contacts::drafts_of_one_number_in_one_call_follow_each_other,
+            contacts::a_repeat_of_drafts_changes_nothing_more,
+            contacts::many_drafts_are_all_stored_and_found,
+            contacts::a_draft_that_does_not_fit_changes_nothing,
+            contacts::a_key_answers_whether_the_first_one_made_or_changed,
+            contacts::an_edit_changes_what_it_names_and_its_key_answers_again,
+            contacts::a_deleted_contact_leaves_no_trace_and_its_number_is_free,
+            contacts::a_merge_gives_what_lacks_and_deletes_the_other,
+            contacts::counts_are_exact_whatever_happens_at_once,
+            contacts::contacts_are_found_by_beginnings_of_words,
+            contacts::contacts_are_found_by_their_last_digits_and_their_reference,
+            contacts::lists_show_the_newest_first_and_join_without_gaps,
+            contacts::filters_together_show_what_each_of_them_shows,
+            contacts::two_tenants_never_see_each_others_contacts,
+            groups::a_group_has_a_name_of_its_own,
+            groups::keys_of_groups_answer_again,
+            groups::members_come_in_order_of_their_numbers_and_join_without_gaps,
+            groups::contacts_move_in_and_out_and_are_counted,
+            groups::a_deleted_group_is_cleared_step_by_step,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

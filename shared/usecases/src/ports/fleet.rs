@@ -42,6 +42,8 @@ pub enum Sequence {
     Imports(AccountId),
     /// Exports of an account.
     Exports(AccountId),
+    /// Erasures of an account.
+    Erasures(AccountId),
 }
 
 /// A new account with its owner and first device: all of it or nothing.

@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hantar_domain::ids::{AccountId, BulkId, CampaignId, CommandId, DeviceId, EndpointId, ExportId, ImportId, Shard};
+use hantar_domain::ids::{
+    AccountId, BulkId, CampaignId, CommandId, DeviceId, EndpointId, ErasureId, ExportId, GroupId, ImportId, Shard,
+};
 use hantar_domain::webhook::EventId;
 
 use super::PortError;
@@ -32,6 +34,10 @@ pub enum Work {
     Import(ImportId),
     /// A file is made.
     Export(ExportId),
+    /// Contacts are taken out of a group that was deleted.
+    Ungroup(GroupId),
+    /// Messages with a person who is to be forgotten lose what is personal.
+    Forget(ErasureId),
     /// All that is left of a deleted account is deleted.
     Erase,
 }
@@ -43,6 +49,8 @@ impl fmt::Display for Work {
             Self::Campaign(id) => write!(f, "campaign-{id}"),
             Self::Import(id) => write!(f, "import-{id}"),
             Self::Export(id) => write!(f, "export-{id}"),
+            Self::Ungroup(id) => write!(f, "ungroup-{id}"),
+            Self::Forget(id) => write!(f, "forget-{id}"),
             Self::Erase => f.write_str("erase-0"),
         }
     }
@@ -64,6 +72,8 @@ impl FromStr for Work {
             "campaign" => Self::Campaign(CampaignId(number)),
             "import" => Self::Import(ImportId(number)),
             "export" => Self::Export(ExportId(number)),
+            "ungroup" => Self::Ungroup(GroupId(number)),
+            "forget" => Self::Forget(ErasureId(number)),
             "erase" => Self::Erase,
             _ => return Err(NoWork),
         })
