@@ -180,7 +180,11 @@ async fn a_bulk_that_is_finished_by_several_at_once_stores_each_message_once() {
     let world = World::new(108).await;
     let home = world.home(1_000).await;
     let door = Door::of(&home).await;
-    let calls = Calls { operation: Some("TransactWriteItems".into()), containing: Some("\"row 7\"".into()), when: When::Next(MANY) };
+    let calls = Calls {
+        operation: Some("TransactWriteItems".into()),
+        containing: Some("\"row 7\"".into()),
+        when: When::Next(MANY),
+    };
     world.faults.change(|plan| plan.losses.push(Loss { calls, executed: false, error: LostAs::Io }));
     let answer = door.post(PATH, &rows(60)).await;
     world.faults.set_plan(FaultPlan::conflicting());

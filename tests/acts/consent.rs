@@ -91,7 +91,13 @@ async fn a_batch_that_is_read_again_enters_and_answers_nothing_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_call_is_lost_a_stop_is_entered_and_answered_once() {
-    for (operation, count) in [("TransactWriteItems", 1), ("TransactWriteItems", 4), ("TransactWriteItems", 12), ("GetItem", 3), ("BatchGetItem", 5)] {
+    for (operation, count) in [
+        ("TransactWriteItems", 1),
+        ("TransactWriteItems", 4),
+        ("TransactWriteItems", 12),
+        ("GetItem", 3),
+        ("BatchGetItem", 5),
+    ] {
         for executed in [true, false] {
             let world = World::new(83).await;
             let home = world.home(10).await;
@@ -159,7 +165,9 @@ async fn what_was_said_last_counts_in_whatever_order_it_becomes_known() {
         at: now + Duration::from_secs(seconds),
         turned: false,
     };
-    for (entry, name) in [(entry(Said::In, 20, 2), "m2"), (entry(Said::Out, 10, 1), "m1"), (entry(Said::In, 20, 2), "m2")] {
+    for (entry, name) in
+        [(entry(Said::In, 20, 2), "m2"), (entry(Said::Out, 10, 1), "m1"), (entry(Said::In, 20, 2), "m2")]
+    {
         assert!(matches!(tenant.consents().note_consent(&entry, name, None).await.unwrap(), Noted::Done(_)));
     }
     assert!(!suppressed(&home).await);
@@ -198,7 +206,10 @@ async fn refused(home: &Home, draft: Draft) -> bool {
     match home.try_send(draft).await {
         Ok(_) => false,
         Err(SendError::Invalid(problems)) => {
-            assert!(problems.iter().all(|one| (one.field, &one.problem) == ("phone", &Problem::OptedOut)), "{problems:?}");
+            assert!(
+                problems.iter().all(|one| (one.field, &one.problem) == ("phone", &Problem::OptedOut)),
+                "{problems:?}"
+            );
             true
         }
         Err(other) => panic!("{other:?}"),

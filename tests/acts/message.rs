@@ -244,7 +244,11 @@ async fn a_message_is_cancelled_and_refunded_until_it_is_dispatched() {
     let world = World::new(712).await;
     let home = world.home(10).await;
     let queued = home.send("queued").await.id;
-    let held = home.try_send(Draft { scheduled_at: Some((world.clock.now() + DAY).into()), ..draft("held") }).await.unwrap().id;
+    let held = home
+        .try_send(Draft { scheduled_at: Some((world.clock.now() + DAY).into()), ..draft("held") })
+        .await
+        .unwrap()
+        .id;
     for id in [queued, held] {
         let Cancelled::Done(message) = cancel(&home, id, None).await else { panic!() };
         assert_eq!((message.state, message.refunded), (State::Cancelled, true));

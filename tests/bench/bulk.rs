@@ -31,7 +31,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 
 fn rows(bulk: usize) -> Value {
     let row = |row: usize| {
-        let body = format!("Salam, your order number {row} is ready. Come by between nine and six, or tell us where to bring it.");
+        let body = format!(
+            "Salam, your order number {row} is ready. Come by between nine and six, or tell us where to bring it."
+        );
         json!({ "phone": format!("+60123{:06}", bulk * ROWS + row), "body": body, "external_id": format!("order-{row}") })
     };
     json!({ "messages": (0..ROWS).map(row).collect::<Vec<_>>() })

@@ -141,12 +141,7 @@ enum Place {
     Gone,
 }
 
-fn place(
-    turn: Turn,
-    message: Option<&Message>,
-    standings: &BTreeMap<CampaignId, Standing>,
-    now: Timestamp,
-) -> Place {
+fn place(turn: Turn, message: Option<&Message>, standings: &BTreeMap<CampaignId, Standing>, now: Timestamp) -> Place {
     let Some(message) = message.filter(|message| message.state.is_open()) else { return Place::Gone };
     let Some(phone) = message.phone.clone() else { return Place::Gone };
     if let Some(campaign) = message.campaign.filter(|_| !message.state.is_unanswered()) {

@@ -84,14 +84,11 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
 /// What has become of a message's recipient and campaign since it was accepted; `None` when it may go.
 async fn last_look(desk: &Desk, message: &OpenMessage) -> Result<Option<Input>, PortError> {
     let id = message.turn.message;
-    let is_answer =
-        message.turn.lane == Lane::Reply && desk.clock.now().since(message.turn.accepted_at) <= ANSWERED;
+    let is_answer = message.turn.lane == Lane::Reply && desk.clock.now().since(message.turn.accepted_at) <= ANSWERED;
     let phones = [message.phone.clone()];
     let campaigns: Vec<_> = message.campaign.into_iter().collect();
     let (suppressed, standing) = tokio::try_join!(
-        async {
-            Ok::<_, PortError>(!is_answer && !desk.tenant.consents().suppressed(&phones).await?.is_empty())
-        },
+        async { Ok::<_, PortError>(!is_answer && !desk.tenant.consents().suppressed(&phones).await?.is_empty()) },
         async {
             let [campaign] = campaigns[..] else { return Ok::<_, PortError>(Standing::Running) };
             // One that is not there is over.

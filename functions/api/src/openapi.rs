@@ -9,7 +9,9 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{account, balance, bulk, connection, consents, message_list, messages, numbers, templates, webhooks};
+use crate::routes::v1::{
+    account, balance, bulk, connection, consents, message_list, messages, numbers, templates, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -293,11 +293,8 @@ mod tests {
 
     #[test]
     fn an_account_adds_words_of_its_own() {
-        let settings = Settings {
-            stop_words: vec!["Taknak".into()],
-            start_words: vec!["Nak Lagi".into()],
-            ..Settings::default()
-        };
+        let settings =
+            Settings { stop_words: vec!["Taknak".into()], start_words: vec!["Nak Lagi".into()], ..Settings::default() };
         assert_eq!(settings.hear("TAKNAK!"), Some(Heard { said: Said::Out, language: None }));
         assert_eq!(settings.hear("nak  lagi"), Some(Heard { said: Said::In, language: None }));
         assert_eq!(settings.hear("stop").map(|heard| heard.said), Some(Said::Out), "everybody's words stay");

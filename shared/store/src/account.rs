@@ -4,9 +4,9 @@ use hantar_domain::account::Account;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, DeviceId, UserId};
 use hantar_domain::phone::Region;
+use hantar_domain::time::Timestamp;
 use hantar_domain::user::{Email, Role, User};
 use hantar_domain::zone::Zone;
-use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{AccountChange, Idempotency, PortError};
 
 use crate::device;

@@ -132,8 +132,7 @@ impl Consents for TenantStore {
                 counts.then(|| self.stand(&entry, seen)),
                 key,
             ];
-            let transaction =
-                Transaction::new(&self.store, self.store.fresh_token(), writes.into_iter().flatten())?;
+            let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes.into_iter().flatten())?;
             match self.store.transact(&transaction).await? {
                 Committed::Done => return Ok(Noted::Done(Box::new(entry))),
                 Committed::Refused(refusals) => {
@@ -165,7 +164,9 @@ impl Consents for TenantStore {
         }
         // Those of the last moment that are not read yet would be passed over by the next page.
         let last = entries.get(limit.saturating_sub(1)).map(|entry| entry.at);
-        if last == entries.last().map(|entry| entry.at) && let Some(last) = last {
+        if last == entries.last().map(|entry| entry.at)
+            && let Some(last) = last
+        {
             let rest = Query::beginning(Table::Business, consent_list_of(self.account), ordered_time(last));
             let rest = self.store.first(&rest.backwards(), ONE_MOMENT).await?;
             entries.retain(|entry| entry.at != last);
@@ -212,9 +213,7 @@ impl TenantStore {
         let put = Write::put(&place, standing_item(&place, &standing).done());
         match seen {
             None => put.if_new(),
-            Some(seen) => {
-                put.when("t = :t AND sd = :sd").with(":t", time(seen.at)).with(":sd", text(seen.said.word()))
-            }
+            Some(seen) => put.when("t = :t AND sd = :sd").with(":t", time(seen.at)).with(":sd", text(seen.said.word())),
         }
     }
 
@@ -282,8 +281,7 @@ mod tests {
     #[test]
     fn settings_are_read_back_as_they_were_written() {
         for confirmation in [Confirmation::Standard, Confirmation::Text("Bye".into()), Confirmation::Silence] {
-            let settings =
-                Settings { stop_words: vec!["taknak".into()], start_words: vec![], confirmation };
+            let settings = Settings { stop_words: vec!["taknak".into()], start_words: vec![], confirmation };
             let place = Place::consent_settings(AccountId(1));
             assert_eq!(read_settings(&settings_item(&place, &settings)).unwrap(), settings);
         }

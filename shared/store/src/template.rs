@@ -127,7 +127,8 @@ impl Templates for TenantStore {
         }
         for _ in 0..LOOKS {
             let Some(seen) = self.template(id).await? else { return Ok(Deleted::Missing) };
-            let delete = Write::delete(&Place::template(self.account, id)).when("sg = :sg").with(":sg", text(&seen.slug));
+            let delete =
+                Write::delete(&Place::template(self.account, id)).when("sg = :sg").with(":sg", text(&seen.slug));
             let slug = Write::delete(&Place::slug(self.account, &seen.slug));
             let key = idempotency.map(|key| self.put_key(key, KIND, id.0, at));
             match self.store_template([Some(delete), Some(slug), key].into_iter().flatten()).await? {

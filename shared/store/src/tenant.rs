@@ -11,9 +11,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created, Deleted,
-    Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage, OpenTurns, People,
-    PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created,
+    Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
+    OpenTurns, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use crate::store::Store;

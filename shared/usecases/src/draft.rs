@@ -146,7 +146,8 @@ impl Draft {
     /// Whether who has the number is of any concern: they are to be kept, or the text asks for what only their contact
     /// says.
     pub(crate) fn needs_contact(&self, template: Option<&Template>) -> bool {
-        self.keeps_contact() || fields(self.text(template)).iter().any(|field| field != "phone" && self.value(field).is_none())
+        self.keeps_contact()
+            || fields(self.text(template)).iter().any(|field| field != "phone" && self.value(field).is_none())
     }
 
     /// Whether the recipient is kept as a contact.

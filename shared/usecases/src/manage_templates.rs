@@ -109,8 +109,7 @@ pub async fn create_template(
         updated_at: now,
         name,
     };
-    let slugs: Vec<String> =
-        draft.slug.map_or_else(|| slugs_for(&template.name, id).collect(), |slug| vec![slug]);
+    let slugs: Vec<String> = draft.slug.map_or_else(|| slugs_for(&template.name, id).collect(), |slug| vec![slug]);
     for slug in slugs {
         template.slug = slug;
         match tenant.templates().add_template(&template, MAX_TEMPLATES, key.as_ref()).await? {
@@ -181,12 +180,7 @@ pub async fn delete_template(
 }
 
 /// What a draft's key stands for: its content, and the template that it is about.
-fn key(
-    kind: &str,
-    draft: &TemplateDraft,
-    about: &[u8],
-    now: Timestamp,
-) -> Option<Idempotency> {
+fn key(kind: &str, draft: &TemplateDraft, about: &[u8], now: Timestamp) -> Option<Idempotency> {
     let (key, content) = draft.idempotency.as_ref()?;
     Some(idempotency(kind, key, &[about, content].concat(), now))
 }

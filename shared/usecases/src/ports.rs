@@ -43,6 +43,7 @@ pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};
 pub use tenant::{
-    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
-    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery,
+    DeliveryState, DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal,
+    StateCounts, Tenant, Tenants,
 };

@@ -101,11 +101,7 @@ fn blob(account: AccountId, bulk: BulkId) -> BlobKey {
 }
 
 /// Accepts many messages. With an idempotency key a repeat answers the same; without one each run sends them once more.
-pub async fn send_bulk(
-    with: &BulkParts<'_>,
-    account: AccountId,
-    draft: BulkDraft,
-) -> Result<BulkTold, BulkError> {
+pub async fn send_bulk(with: &BulkParts<'_>, account: AccountId, draft: BulkDraft) -> Result<BulkTold, BulkError> {
     let BulkDraft { rows, sender, idempotency: key } = draft;
     let (record, default, sender) = with.tenant.sending_from(None, Some(sender)).await?;
     let record = record.ok_or_else(|| PortError::Corrupt(format!("account {account} is missing")))?;
@@ -339,12 +335,7 @@ pub async fn store_bulk(with: &StoreParts<'_>, account: AccountId, id: BulkId) -
 }
 
 /// Does what is left to do for the rows that are written down; `false` when none are.
-async fn store_rows(
-    with: &StoreParts<'_>,
-    account: AccountId,
-    id: BulkId,
-    blob: &BlobKey,
-) -> Result<bool, PortError> {
+async fn store_rows(with: &StoreParts<'_>, account: AccountId, id: BulkId, blob: &BlobKey) -> Result<bool, PortError> {
     let Some(bytes) = read_whole(with.blobs, blob).await? else { return Ok(false) };
     let Some(rows) = (with.read)(account, &bytes) else { return Ok(false) };
     let ids: Vec<_> = rows.iter().map(|row| row.message.id).collect();

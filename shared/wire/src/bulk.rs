@@ -70,10 +70,9 @@ fn line(row: &Row) -> Line {
         at: message.accepted_at.0,
         held_until: message.held_until.map(|due| due.0),
         credits: message.credits,
-        kept: kept.as_ref().map(|kept| KeptLine {
-            external_id: kept.external_id.clone(),
-            attributes: kept.attributes.clone(),
-        }),
+        kept: kept
+            .as_ref()
+            .map(|kept| KeptLine { external_id: kept.external_id.clone(), attributes: kept.attributes.clone() }),
     }
 }
 

@@ -37,16 +37,28 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
     let webhook =
         gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove)));
-    let account = gate("account:read", Read, get(account::show))
-        .merge(gate("account:write", Write, put(account::change).patch(account::change)));
+    let account = gate("account:read", Read, get(account::show)).merge(gate(
+        "account:write",
+        Write,
+        put(account::change).patch(account::change),
+    ));
     let consents =
         gate("contacts:read", Read, get(consents::list)).merge(gate("contacts:write", Write, post(consents::note)));
-    let consent_settings = gate("contacts:read", Read, get(consents::settings))
-        .merge(gate("contacts:write", Write, put(consents::decide).patch(consents::decide)));
-    let templates =
-        gate("templates:read", Read, get(templates::list)).merge(gate("templates:write", Write, post(templates::create)));
-    let template = gate("templates:read", Read, get(templates::show))
-        .merge(gate("templates:write", Write, put(templates::change).patch(templates::change).delete(templates::remove)));
+    let consent_settings = gate("contacts:read", Read, get(consents::settings)).merge(gate(
+        "contacts:write",
+        Write,
+        put(consents::decide).patch(consents::decide),
+    ));
+    let templates = gate("templates:read", Read, get(templates::list)).merge(gate(
+        "templates:write",
+        Write,
+        post(templates::create),
+    ));
+    let template = gate("templates:read", Read, get(templates::show)).merge(gate(
+        "templates:write",
+        Write,
+        put(templates::change).patch(templates::change).delete(templates::remove),
+    ));
     [
         ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
         ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),

@@ -99,12 +99,7 @@ impl Contacts for Records {
         no_handler_calls_this()
     }
 
-    async fn delete_contact(
-        &self,
-        _: ContactId,
-        _: Option<&Idempotency>,
-        _: Timestamp,
-    ) -> Result<Deleted, PortError> {
+    async fn delete_contact(&self, _: ContactId, _: Option<&Idempotency>, _: Timestamp) -> Result<Deleted, PortError> {
         no_handler_calls_this()
     }
 
@@ -248,12 +243,7 @@ impl Templates for Records {
         no_handler_calls_this()
     }
 
-    async fn add_template(
-        &self,
-        _: &Template,
-        _: usize,
-        _: Option<&Idempotency>,
-    ) -> Result<TemplateStored, PortError> {
+    async fn add_template(&self, _: &Template, _: usize, _: Option<&Idempotency>) -> Result<TemplateStored, PortError> {
         no_handler_calls_this()
     }
 

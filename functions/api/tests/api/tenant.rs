@@ -16,9 +16,9 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
-    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents, Contacts,
-    Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
-    OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents,
+    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter,
+    MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use super::world::{Books, State, World};

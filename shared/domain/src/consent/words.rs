@@ -164,18 +164,9 @@ impl Language {
                 "não quero mais",
                 "não me escreva",
             ],
-            Self::Hindi => &[
-                "रोकें",
-                "रोको",
-                "रुकें",
-                "बंद",
-                "बंद करें",
-                "बंद करो",
-                "सदस्यता रद्द करें",
-                "संदेश मत भेजो",
-                "band karo",
-                "roko",
-            ],
+            Self::Hindi => {
+                &["रोकें", "रोको", "रुकें", "बंद", "बंद करें", "बंद करो", "सदस्यता रद्द करें", "संदेश मत भेजो", "band karo", "roko"]
+            }
         }
     }
 
@@ -198,16 +189,12 @@ impl Language {
         match self {
             Self::English => "You will get no more messages from us. Reply START to get them again.",
             Self::Malay => "Anda tidak akan menerima mesej daripada kami lagi. Balas MULA untuk menerimanya semula.",
-            Self::Indonesian => {
-                "Anda tidak akan menerima pesan dari kami lagi. Balas MULAI untuk menerimanya kembali."
-            }
+            Self::Indonesian => "Anda tidak akan menerima pesan dari kami lagi. Balas MULAI untuk menerimanya kembali.",
             Self::Chinese => "您将不再收到我们的消息。如需恢复，请回复“开始”。",
             Self::Tamil => "இனி எங்களிடமிருந்து செய்திகள் வராது. மீண்டும் பெற தொடங்கு என்று பதிலளிக்கவும்.",
             Self::Arabic => "لن تصلك رسائل منا بعد الآن. أرسل ابدأ لتصلك من جديد.",
             Self::Spanish => "No recibirá más mensajes nuestros. Responda ALTA para volver a recibirlos.",
-            Self::Portuguese => {
-                "Você não receberá mais mensagens nossas. Responda COMEÇAR para voltar a recebê-las."
-            }
+            Self::Portuguese => "Você não receberá mais mensagens nossas. Responda COMEÇAR para voltar a recebê-las.",
             Self::Hindi => "अब आपको हमारे संदेश नहीं मिलेंगे। फिर से पाने के लिए शुरू लिखकर भेजें।",
         }
     }

@@ -47,9 +47,8 @@ pub async fn of_two_changes_of_a_template_at_once_one_is_made(world: World) {
     let templates = home.tenant.templates();
     let seen = template(&home, 1, "one");
     templates.add_template(&seen, 10, None).await.unwrap();
-    let changes: Vec<_> = (0..4)
-        .map(|n| Template { name: format!("Name {n}"), updated_at: home.now(), ..seen.clone() })
-        .collect();
+    let changes: Vec<_> =
+        (0..4).map(|n| Template { name: format!("Name {n}"), updated_at: home.now(), ..seen.clone() }).collect();
     let made = join_all(changes.iter().map(|change| templates.change_template(&seen, change, None))).await;
     let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
     let done: Vec<_> = made.iter().zip(&changes).filter(|(made, _)| **made == TemplateStored::Done).collect();

@@ -26,10 +26,7 @@ fn shown(account: &Account) -> Shown {
 
 /// The account: its name, the countries that it writes to, its time zone.
 #[utoipa::path(get, path = "/api/v1/account", tag = "account", responses((status = 200, body = Data<AccountBody>)))]
-pub(crate) async fn show(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Shown, ApiError> {
+pub(crate) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>) -> Result<Shown, ApiError> {
     let account = api.parts.tenants.for_account(caller.account).account().await?;
     let missing = || PortError::Corrupt(format!("account {} is missing", caller.account));
     Ok(shown(&account.ok_or_else(missing)?))

@@ -17,9 +17,7 @@ use hantar_usecases::idempotency::idempotency;
 use hantar_usecases::note_consent::{Statement, note_consent};
 use hantar_usecases::ports::{ConsentPage, Tenant};
 use hantar_wire::v1::Data;
-use hantar_wire::v1::consent::{
-    ConsentBody, ConsentRequest, ConsentSettingsBody, ConsentSettingsRequest, ProofBody,
-};
+use hantar_wire::v1::consent::{ConsentBody, ConsentRequest, ConsentSettingsBody, ConsentSettingsRequest, ProofBody};
 use hantar_wire::v1::error::FieldErrors;
 use hantar_wire::v1::fields::{Fields, attribute};
 use hantar_wire::v1::page::{Page, Place};
@@ -108,11 +106,7 @@ pub(crate) async fn note(
 }
 
 /// A number as whoever enters it writes it: of the account's regions, or in full.
-async fn number(
-    tenant: &dyn Tenant,
-    text: &str,
-    errors: &mut FieldErrors,
-) -> Result<Option<PhoneNumber>, ApiError> {
+async fn number(tenant: &dyn Tenant, text: &str, errors: &mut FieldErrors) -> Result<Option<PhoneNumber>, ApiError> {
     let regions = tenant.account().await?.map_or_else(|| vec![Region::MALAYSIA], |account| account.regions);
     Ok(match PhoneNumber::parse(text, &regions) {
         Ok(phone) => Some(phone),
