@@ -288,3 +288,31 @@ async fn a_thousand_rows_are_one_charge() {
     assert_eq!(answer.data()["balance"], 0);
     all_there(&home, &ids(&answer)).await;
 }
+
+#[tokio::test]
+async fn recipients_are_kept_as_contacts_and_known_ones_fill_in_fields() {
+    let world = World::new(112).await;
+    let home = world.home(10).await;
+    let door = Door::of(&home).await;
+    let known = json!({ "phone": phone(1), "body": "Hi", "name": "Siti", "attributes": { "plan": "gold" } });
+    door.post("/api/v1/messages/send", &known).await;
+    let body = json!({ "messages": [
+        { "phone": phone(1), "body": "Hi {{name}}, your plan is {{plan}}" },
+        { "phone": phone(2), "body": "Hi {{name}}", "name": "Ali bin Abu", "external_id": "crm-2", "save_contact": true },
+        { "phone": phone(3), "body": "Hi", "name": "Not kept", "save_contact": false },
+    ] });
+    let answer = door.post(PATH, &body).await;
+    let texts: Vec<_> = home.tenant().messages(&ids(&answer)).await.unwrap().into_iter().map(|one| one.body).collect();
+    assert_eq!(texts, ["Hi Siti, your plan is gold", "Hi Ali bin Abu", "Hi"]);
+    assert_eq!(home.process.work().await, 1, "contacts are kept by the work");
+    let contact = |n| {
+        let (tenant, number) = (home.tenant(), PhoneNumber::from_e164(&phone(n)).unwrap());
+        async move { tenant.contacts().contact_by_phone(&number).await.unwrap() }
+    };
+    let ali = contact(2).await.unwrap();
+    assert_eq!((ali.name.as_deref(), ali.external_id.as_deref()), (Some("Ali bin Abu"), Some("crm-2")));
+    assert_eq!(contact(1).await.unwrap().attributes["plan"], "gold");
+    assert_eq!(contact(3).await, None);
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(home.process.sweep_work().await, 0, "the work is over");
+}
