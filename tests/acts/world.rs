@@ -208,6 +208,11 @@ impl World {
     }
 }
 
+/// The way out, where these networks may be called.
+pub(crate) fn guarded(allowed: &str) -> GuardedEgress {
+    GuardedEgress::new(EgressSettings { allowed: allowed.parse().unwrap(), ..EgressSettings::default() }).unwrap()
+}
+
 impl Process {
     pub(crate) fn founders(&self) -> Founders<'_> {
         Founders {
@@ -230,11 +235,10 @@ impl Process {
 
     /// A worker whose own list and whose egress's list are these.
     pub(crate) fn deliverer_with(&self, own: &str, egress: &str) -> Deliverer {
-        let settings = EgressSettings { allowed: egress.parse().unwrap(), ..EgressSettings::default() };
         Deliverer {
             tenants: self.tenants.clone(),
             queue: self.queue.clone(),
-            egress: Arc::new(GuardedEgress::new(settings).unwrap()),
+            egress: Arc::new(guarded(egress)),
             keys: self.keys.clone(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(self.entropy.clone()),

@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{balance, billing, connection, credits, message_list, messages, numbers, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,13 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         messages::show,
         messages::cancel,
         balance::show,
+        credits::ledger,
+        credits::settings,
+        credits::change_settings,
+        credits::prices,
+        credits::checkout,
+        credits::invoices,
+        billing::stripe,
         webhooks::list,
         webhooks::create,
         webhooks::show,

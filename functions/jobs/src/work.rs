@@ -74,9 +74,9 @@ impl Worker {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, reason = "each kind of work comes with its own file")]
     async fn step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
         match work {
+            Work::LowBalance => self.write_letters(account).await,
             Work::Bulk(_) | Work::Campaign(_) | Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)

@@ -17,7 +17,7 @@ use lambda_runtime::Error;
 use tower::ServiceExt as _;
 
 use crate::config::ApiConfig;
-use crate::stack::Stack;
+use crate::stack::{Stack, egress};
 use crate::time_left::{deadline, time_left};
 
 /// How long the tables may take to answer before the process calls itself not ready.
@@ -38,6 +38,8 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
         account_keys: stack.account_keys(&config.keys)?,
         blobs: stack.blobs(),
         mail: stack.mail(),
+        billing: config.billing.clone(),
+        egress: Arc::new(egress(&config.allowed)?),
         numbers: numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),

@@ -50,6 +50,12 @@ pub async fn run(office: &Office, command: AdminCommand) -> anyhow::Result<()> {
             let facts = json!({ "account": account.0, "granted": credits, "balance": balance.available });
             answer(json, &facts, &format!("{} credits in account {account}", balance.available));
         }
+        AdminCommand::Credits(CreditsCommand::Price { prices, account, .. }) => {
+            let account = chosen(office, account).await?;
+            office.tenants.for_account(account).ledger().set_prices(prices.as_ref()).await?;
+            let shown = prices.map_or_else(|| "as everybody".to_owned(), |prices| prices.to_string());
+            answer(false, &Value::Null, &format!("account {account} pays {shown}"));
+        }
         AdminCommand::SignIn(args) => {
             let (account, user) = person(office, args.email.as_ref()).await?;
             let secret =

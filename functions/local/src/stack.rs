@@ -62,6 +62,7 @@ pub struct Stack {
     pub entropy: Arc<dyn Entropy>,
     /// How many shards there are.
     pub shards: u16,
+    store: Store,
 }
 
 impl Stack {
@@ -124,7 +125,15 @@ impl Stack {
             clock,
             entropy,
             shards,
+            store,
         })
+    }
+
+    /// The same where messages cost nothing.
+    #[must_use]
+    pub fn free_of_charge(self) -> Self {
+        let store = self.store.free_of_charge();
+        Self { tenants: store.tenants(), store, ..self }
     }
 
     /// What does long work.

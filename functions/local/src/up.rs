@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
 use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
+use hantar_domain::billing::Billing;
 use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
@@ -50,7 +51,9 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
     let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() })
         .context("the way out cannot be prepared")?;
+    let billing = args.billing.read(&args.egress_allow)?;
     let stack = Stack::open(&args.data.data_dir).await?;
+    let stack = if billing.charges() { stack } else { stack.free_of_charge() };
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
@@ -64,7 +67,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let relay = Relay { tenants: stack.tenants.clone(), queue: stack.queue.clone(), shards: stack.shards };
     tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
-    let deliverer = Arc::new(deliverer(&stack, egress, &args));
+    let deliverer = Arc::new(deliverer(&stack, egress.clone(), &args));
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
     }
@@ -82,7 +85,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
 
     announce(&stack, address, &network).await?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let router = router(&stack, &args, address, &host, &stopping);
+    let router = router(&stack, &args, (billing, egress), address, &host, &stopping);
     axum::serve(listener, router).with_graceful_shutdown(stop_signal(stopping)).await?;
     tracing::info!("stopping");
     tasks.shutdown().await;
@@ -278,6 +281,7 @@ fn deliverer(stack: &Stack, egress: GuardedEgress, args: &UpArgs) -> Deliverer {
 fn router(
     stack: &Stack,
     args: &UpArgs,
+    (billing, egress): (Billing, GuardedEgress),
     address: SocketAddr,
     host: &Arc<DeviceHost>,
     stopping: &Arc<AtomicBool>,
@@ -298,6 +302,8 @@ fn router(
         account_keys: stack.account_keys.clone(),
         blobs: stack.blobs.clone(),
         mail: stack.mail.clone(),
+        billing,
+        egress: Arc::new(egress),
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),

@@ -11,8 +11,11 @@
 //! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
+//! | `HANTAR_BILLING`, `HANTAR_PRICES`, `HANTAR_STRIPE_…` | how messages are charged for (`hantar_platform`, module `billing`) | by credits |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 
+use hantar_domain::billing::Billing;
+use hantar_domain::egress::AllowList;
 use hantar_platform::aws::AwsEndpoint;
 pub use hantar_platform::variables::ConfigError;
 use hantar_platform::variables::Variables;
@@ -35,6 +38,8 @@ pub struct Config {
     pub aws_api: Option<Url>,
     /// The address that clients know this Worker by.
     pub public_url: Option<Url>,
+    /// How messages are charged for.
+    pub billing: Billing,
     /// The least that is logged.
     pub log: Level,
 }
@@ -56,6 +61,7 @@ impl Config {
             shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?,
             aws_api: from.web_address("HANTAR_AWS_API_URL")?,
             public_url: from.web_address("HANTAR_PUBLIC_URL")?,
+            billing: from.billing(&AllowList::default())?,
             log: level(&from.get("HANTAR_LOG").unwrap_or_default())?,
         })
     }
@@ -108,6 +114,7 @@ mod tests {
             ("HANTAR_PUBLIC_URL", "ftp://example.com"),
             ("HANTAR_SHARDS", "0"),
             ("HANTAR_SHARDS", "many"),
+            ("HANTAR_BILLING", "free"),
             ("HANTAR_LOG", "loud"),
         ] {
             let error = parse(&[(name, wrong)]).unwrap_err();

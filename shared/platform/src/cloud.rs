@@ -9,6 +9,7 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | must be given |
 //! | `HANTAR_SHARDS` | how many shards there are | 64 |
+//! | `HANTAR_BILLING` | `off`: messages cost nothing; the module `billing` has the rest | `credits` |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub struct Cloud {
     pub queue_prefix: String,
     /// How many shards there should be.
     pub shards: u16,
+    /// Whether messages cost anything.
+    pub charges: bool,
 }
 
 impl Cloud {
@@ -50,6 +53,7 @@ impl Cloud {
             engine_table: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
             queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "what the queues' names begin with")?,
             shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?.unwrap_or(SHARDS),
+            charges: from.charges(),
         })
     }
 
@@ -134,6 +138,7 @@ mod tests {
         assert_eq!(who(&cloud).await, ("role-id".into(), Some("role-token".into())));
         assert_eq!((cloud.business_table.as_str(), cloud.engine_table.as_str()), ("business", "engine"));
         assert_eq!((cloud.queue_prefix.as_str(), cloud.shards), ("hantar", 64));
+        assert!(cloud.charges && !Cloud::parse(&with(&[("HANTAR_BILLING", "off")])).unwrap().charges);
         assert_eq!(KeySource::parse(&with(&[])), Ok(KeySource::Kms("alias/hantar".into())));
     }
 

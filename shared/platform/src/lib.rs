@@ -1,6 +1,8 @@
 //! What the target supplies: clock, entropy, guarded egress, SDK connectors.
 
 pub mod aws;
+#[cfg(any(feature = "native", feature = "worker"))]
+mod billing;
 pub mod blobs;
 pub mod clock;
 #[cfg(all(feature = "kms", feature = "native"))]

@@ -1,6 +1,6 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, OrderId, Shard, UserId};
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
@@ -56,8 +56,16 @@ impl Place {
         Self::business(ledger_of(account), name)
     }
 
+    pub(crate) fn prices(account: AccountId) -> Self {
+        Self::business(of_account(account), "PRICES")
+    }
+
+    pub(crate) fn order(account: AccountId, order: OrderId) -> Self {
+        Self::business(orders_of(account), ordered(order.0))
+    }
+
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
-        Self::business(of_account(account), format!("USER#{}", ordered(user.0)))
+        Self::business(of_account(account), format!("{USER}{}", ordered(user.0)))
     }
 
     pub(crate) fn device(account: AccountId, device: DeviceId) -> Self {
@@ -176,6 +184,7 @@ impl Place {
             Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
+            Sequence::Orders(account) => format!("ORDERS#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -204,6 +213,7 @@ impl Place {
 /// The beginnings of sort keys that are listed.
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
+pub(crate) const USER: &str = "USER#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
@@ -224,6 +234,10 @@ pub(crate) fn messages_of(account: AccountId) -> String {
 
 pub(crate) fn ledger_of(account: AccountId) -> String {
     format!("A#{account}#L")
+}
+
+pub(crate) fn orders_of(account: AccountId) -> String {
+    format!("A#{account}#O")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

@@ -3,13 +3,16 @@
 pub mod account_key;
 pub mod ask_device;
 pub mod authenticate;
+pub mod buy_credits;
 pub mod cancel_message;
 pub mod create_token;
 pub mod found_account;
 pub mod idempotency;
 pub mod link_device;
+pub mod list_ledger;
 pub mod look_up_number;
 mod looks;
+pub mod low_balance;
 pub mod manage_endpoints;
 pub mod numbers;
 pub mod ports;

@@ -4,5 +4,6 @@
 //! `serde`, so that renaming one of their fields changes nothing outside.
 
 pub mod jobs;
+pub mod stripe;
 pub mod v1;
 pub mod webhook;

@@ -1,7 +1,9 @@
 //! The routes of the REST API v1 (the Blasty dialect), each behind its gate.
 
 pub(crate) mod balance;
+pub(crate) mod billing;
 pub(crate) mod connection;
+pub(crate) mod credits;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
@@ -13,7 +15,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::Api;
 use crate::auth::{Gate, guard};
@@ -29,6 +31,11 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     let gate = |ability, kind, methods| gated(api, ability, kind, methods);
     let message =
         gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
+    let credit_settings = gate("billing:read", Read, get(credits::settings)).merge(gate(
+        "billing:write",
+        Write,
+        put(credits::change_settings),
+    ));
     let webhooks =
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
     let webhook =
@@ -41,6 +48,12 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),
         ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
+        ("credits/ledger", "GET, HEAD", gate("billing:read", Read, get(credits::ledger))),
+        ("credits/settings", "GET, HEAD, PUT", credit_settings),
+        ("credits/prices", "GET, HEAD", gate("billing:read", Read, get(credits::prices))),
+        ("credits/checkout", "POST", gate("billing:write", Write, post(credits::checkout))),
+        ("credits/invoices", "GET, HEAD", gate("billing:read", Read, get(credits::invoices))),
+        ("billing/stripe", "POST", post(billing::stripe)),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
         ("openapi.json", "GET, HEAD", get(openapi::document)),

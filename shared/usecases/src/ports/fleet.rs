@@ -42,6 +42,8 @@ pub enum Sequence {
     Imports(AccountId),
     /// Exports of an account.
     Exports(AccountId),
+    /// Purchases of credits of an account.
+    Orders(AccountId),
 }
 
 /// A new account with its owner and first device: all of it or nothing.

@@ -32,6 +32,8 @@ pub enum Work {
     Import(ImportId),
     /// A file is made.
     Export(ExportId),
+    /// A letter is written about a low balance.
+    LowBalance,
     /// All that is left of a deleted account is deleted.
     Erase,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Work {
             Self::Campaign(id) => write!(f, "campaign-{id}"),
             Self::Import(id) => write!(f, "import-{id}"),
             Self::Export(id) => write!(f, "export-{id}"),
+            Self::LowBalance => f.write_str("low_balance-0"),
             Self::Erase => f.write_str("erase-0"),
         }
     }
@@ -64,6 +67,7 @@ impl FromStr for Work {
             "campaign" => Self::Campaign(CampaignId(number)),
             "import" => Self::Import(ImportId(number)),
             "export" => Self::Export(ExportId(number)),
+            "low_balance" => Self::LowBalance,
             "erase" => Self::Erase,
             _ => return Err(NoWork),
         })
