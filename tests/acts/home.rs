@@ -8,7 +8,7 @@ use hantar_domain::phone::PhoneNumber;
 use hantar_domain::webhook::{Endpoint, EventId, SigningSecret};
 use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint};
 use hantar_usecases::ports::{Applied, Clock as _, Delivery, Tenant};
-use hantar_usecases::receive_messages::Incoming;
+use hantar_usecases::receive_messages::{Incoming, receive_messages};
 use hantar_usecases::send_message::{Draft, SendError, send_message};
 
 use crate::world::{LOOPBACK, Process};
@@ -61,6 +61,13 @@ impl Home {
 
     pub(crate) async fn learn(&self, id: MessageId, fact: Fact) -> Applied {
         self.tenant().record(id, fact, self.process.clock.now()).await.unwrap()
+    }
+
+    /// Ali writes so many times.
+    pub(crate) async fn receive(&self, count: usize) {
+        let Process { numbers, clock, .. } = &self.process;
+        let all = (0..count).map(|number| incoming(&format!("IN{number}"), "hi")).collect();
+        receive_messages(self.tenant().as_ref(), numbers, clock, self.account, self.device, all).await.unwrap();
     }
 
     /// A message that was called `unknown`.
