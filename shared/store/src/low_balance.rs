@@ -60,9 +60,9 @@ impl TenantStore {
 
     pub(crate) async fn set_told(&self, told: u64) -> Result<(), PortError> {
         let before = told.saturating_sub(1);
-        let condition = if before == 0 { "(attribute_not_exists(ln) OR ln = :before)" } else { "ln = :before" };
+        let none_yet = if before == 0 { " OR attribute_not_exists(ln)" } else { "" };
         let noted = Write::update(&Place::balance(self.account), "SET tl = :tl, ln = :told")
-            .when(condition)
+            .when(format!("attribute_exists(pk) AND (ln = :before{none_yet})"))
             .with(":before", number(before))
             .with(":told", number(told))
             .with(":tl", aws_sdk_dynamodb::types::AttributeValue::Bool(true));

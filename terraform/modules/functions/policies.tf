@@ -37,11 +37,16 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
-    jobs = []
+    jobs = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      # When the last letter about a low balance went out.
+      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
+      { table = "engine", actions = local.write, keys = ["WORK#*"] },
+    ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*", "WORK#*"] },
       # Entries whose delivery is gone.
       { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },

@@ -13,6 +13,7 @@ locals {
       HANTAR_KMS_KEY        = module.secrets.accounts_key_arn
       HANTAR_LOG            = var.log_filter
     },
+    var.billing == "credits" ? {} : { HANTAR_BILLING = var.billing },
     local.emulated ? { HANTAR_AWS_ENDPOINT_URL = var.endpoint } : {},
   )
 

@@ -70,6 +70,17 @@ variable "egress_allow" {
   default     = ""
 }
 
+variable "billing" {
+  description = "credits: messages cost credits that the operator puts in; off: they cost nothing. Selling credits through Stripe takes secrets, which never pass through here: set HANTAR_BILLING=stripe and HANTAR_STRIPE_… at a form that reads secrets."
+  type        = string
+  default     = "credits"
+
+  validation {
+    condition     = contains(["credits", "off"], var.billing)
+    error_message = "billing: expected credits or off."
+  }
+}
+
 variable "rate_limits" {
   description = "Requests per minute and caller; null: the program's own."
   type        = object({ reads = optional(number), writes = optional(number) })

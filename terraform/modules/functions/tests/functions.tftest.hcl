@@ -63,8 +63,12 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "others than those that open secrets may unwrap accounts' keys"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "dynamodb:")
-    error_message = "jobs touches no table"
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["jobs"].policy).Statement :
+      statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] == ["WORK#*"]
+      if contains(statement.Action, "dynamodb:PutItem") && contains(statement.Resource, var.tables.engine)
+    ])
+    error_message = "jobs writes its own entries, and nothing else of the engine"
   }
   assert {
     condition = alltrue([
