@@ -63,6 +63,9 @@ pub enum AdminCommand {
     /// Credits.
     #[command(subcommand)]
     Credits(CreditsCommand),
+    /// Secrets of the configuration.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Print a new link that signs a browser in.
     SignIn(SignInArgs),
 }
@@ -74,7 +77,8 @@ impl AdminCommand {
             Self::Token(TokenCommand::Create { data, .. })
             | Self::User(UserCommand::Create { data, .. })
             | Self::Device(DeviceCommand::Create { data, .. })
-            | Self::Credits(CreditsCommand::Grant { data, .. } | CreditsCommand::Price { data, .. }) => data,
+            | Self::Credits(CreditsCommand::Grant { data, .. } | CreditsCommand::Price { data, .. })
+            | Self::Secret(SecretCommand::Seal { data, .. }) => data,
             Self::SignIn(args) => &args.data,
         }
     }
@@ -283,6 +287,19 @@ pub enum CreditsCommand {
         /// The account's number; the first one when absent.
         #[arg(long)]
         account: Option<u64>,
+    },
+}
+
+/// `hantar secret …`.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Seal a secret, read from standard input, for a variable of the configuration: what is printed opens nowhere else.
+    Seal {
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The variable's name, such as HANTAR_STRIPE_KEY.
+        name: String,
     },
 }
 

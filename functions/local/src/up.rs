@@ -20,6 +20,7 @@ use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
+use hantar_platform::secret::open_billing;
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::found_account::{NewAccount, found_account};
 use hantar_usecases::ports::{Fleet, Leases, Sleep};
@@ -53,6 +54,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
         .context("the way out cannot be prepared")?;
     let billing = args.billing.read(&args.egress_allow)?;
     let stack = Stack::open(&args.data.data_dir).await?;
+    let billing = open_billing(stack.wrap.as_ref(), billing).await?;
     let stack = if billing.charges() { stack } else { stack.free_of_charge() };
     let listener = TcpListener::bind(args.listen)
         .await

@@ -107,6 +107,11 @@ impl EventSecret {
         Self(text.into())
     }
 
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     fn mac(&self, at: i64, body: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
         mac.update(format!("{at}.").as_bytes());

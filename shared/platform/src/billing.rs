@@ -7,6 +7,9 @@
 //! | `HANTAR_STRIPE_KEY` | a secret or restricted key of Stripe's API; a secret | must be given for `stripe` |
 //! | `HANTAR_STRIPE_SIGNING_SECRET` | what Stripe signs its calls to `/api/v1/billing/stripe` with; a secret; two, separated by a comma, while one takes the other's place | must be given for `stripe` |
 //! | `HANTAR_STRIPE_URL` | an address that stands in for Stripe | Stripe's own |
+//!
+//! Where a key of keys is at hand (not in a Worker), the two secrets may be sealed: `hantar secret seal NAME` says how they are
+//! written then.
 
 use hantar_domain::billing::{ApiKey, Billing, EventSecret, Stripe};
 use hantar_domain::egress::{AllowList, Target};
@@ -14,6 +17,9 @@ use hantar_domain::price::NotAPriceList;
 
 use crate::variables::{ConfigError, Variables};
 
+/// The two variables that hold secrets.
+pub(crate) const STRIPE_KEY: &str = "HANTAR_STRIPE_KEY";
+pub(crate) const STRIPE_SIGNING_SECRET: &str = "HANTAR_STRIPE_SIGNING_SECRET";
 /// Stripe's API.
 const STRIPE: &str = "https://api.stripe.com";
 
@@ -41,9 +47,8 @@ impl<G: Fn(&'static str) -> Option<String>> Variables<G> {
                 "a currency and rising quantities with prices, such as MYR 1:10, 1000:8.5",
             )
         })?;
-        let key = self.needed("HANTAR_STRIPE_KEY", "a secret or restricted key of Stripe's API")?;
-        let secrets =
-            self.needed("HANTAR_STRIPE_SIGNING_SECRET", "the signing secret of the webhook endpoint at Stripe")?;
+        let key = self.needed(STRIPE_KEY, "a secret or restricted key of Stripe's API")?;
+        let secrets = self.needed(STRIPE_SIGNING_SECRET, "the signing secret of the webhook endpoint at Stripe")?;
         let signing = secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty()).map(EventSecret::new);
         let url = self.get("HANTAR_STRIPE_URL").unwrap_or_else(|| STRIPE.to_owned());
         let api = Target::parse(&url, allowed)

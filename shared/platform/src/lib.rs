@@ -21,6 +21,8 @@ pub mod key_file;
 #[cfg(feature = "kms")]
 pub mod kms;
 pub mod mail;
+#[cfg(feature = "native")]
+pub mod secret;
 #[cfg(any(feature = "tokio", feature = "worker"))]
 pub mod sleep;
 #[cfg(any(feature = "native", feature = "worker"))]

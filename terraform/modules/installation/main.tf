@@ -19,6 +19,12 @@ locals {
 
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }
 
+  stripe = var.stripe == null ? {} : {
+    HANTAR_PRICES                = var.stripe.prices
+    HANTAR_STRIPE_KEY            = var.stripe.sealed_key
+    HANTAR_STRIPE_SIGNING_SECRET = var.stripe.sealed_signing_secret
+  }
+
   limits = merge(
     var.rate_limits.reads == null ? {} : { HANTAR_READS_PER_MINUTE = tostring(var.rate_limits.reads) },
     var.rate_limits.writes == null ? {} : { HANTAR_WRITES_PER_MINUTE = tostring(var.rate_limits.writes) },
@@ -81,7 +87,7 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress)
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe)
     webhooks = local.egress
   }
 

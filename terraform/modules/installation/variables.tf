@@ -71,13 +71,24 @@ variable "egress_allow" {
 }
 
 variable "billing" {
-  description = "credits: messages cost credits that the operator puts in; off: they cost nothing. Selling credits through Stripe takes secrets, which never pass through here: set HANTAR_BILLING=stripe and HANTAR_STRIPE_… at a form that reads secrets."
+  description = "off: messages cost nothing; credits: they cost credits that the operator puts in; stripe: credits are also sold."
   type        = string
   default     = "credits"
 
   validation {
-    condition     = contains(["credits", "off"], var.billing)
-    error_message = "billing: expected credits or off."
+    condition     = contains(["off", "credits", "stripe"], var.billing)
+    error_message = "billing: expected off, credits or stripe."
+  }
+}
+
+variable "stripe" {
+  description = "For billing = stripe: what credits cost, such as `MYR 1:10, 1000:8.5`, and Stripe's API key and signing secret as `hantar --aws secret seal HANTAR_STRIPE_KEY` (HANTAR_STRIPE_SIGNING_SECRET) prints them."
+  type        = object({ prices = string, sealed_key = string, sealed_signing_secret = string })
+  default     = null
+
+  validation {
+    condition     = var.stripe == null || (startswith(try(var.stripe.sealed_key, ""), "sealed:") && startswith(try(var.stripe.sealed_signing_secret, ""), "sealed:"))
+    error_message = "stripe: no secret passes through here unsealed."
   }
 }
 
