@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use hantar_domain::credits::Balance;
+use hantar_domain::ledger::{Cause, Movement};
 use hantar_domain::message::{Direction, Message, State};
+use hantar_usecases::list_ledger::{LedgerPlace, list_ledger};
 use hantar_usecases::ports::{MessageFilter, StateCounts};
 
 use crate::home::Home;
@@ -22,15 +24,38 @@ impl Home {
         }
     }
 
+    /// All movements of credits, the latest first.
+    pub(crate) async fn ledger(&self) -> Vec<Movement> {
+        let (mut all, mut place) = (Vec::new(), LedgerPlace::default());
+        loop {
+            let page = list_ledger(self.tenant().as_ref(), place, 100).await.unwrap();
+            all.extend(page.movements);
+            match page.next {
+                Some(next) => place = next,
+                None => return all,
+            }
+        }
+    }
+
     /// Reads the books and holds them against the messages, which were all paid and, where it was due, given back, each
     /// once. Nobody may write meanwhile.
     pub(crate) async fn audit(&self) -> Balance {
         let (balance, messages) = (self.tenant().balance().await.unwrap(), self.messages().await);
         assert!(balance.is_sound(), "{balance:?}");
-        let paid: i64 = messages.iter().map(|message| message.credits).sum();
+        let ledger = self.ledger().await;
+        let noted = |hold: fn(&Cause) -> bool| -> i64 {
+            ledger.iter().filter(|movement| hold(&movement.cause)).map(|movement| movement.credits).sum()
+        };
+        // What a campaign's messages cost was set aside for the campaign.
+        let single = messages.iter().filter(|message| message.campaign.is_none());
+        let paid =
+            single.map(|message| message.credits).sum::<i64>() - noted(|cause| matches!(cause, Cause::CampaignHold(_)));
         assert_eq!(balance.charged, paid, "what was charged is what the messages cost");
         let back: i64 = messages.iter().filter(|message| message.refunded).map(|message| message.credits).sum();
+        let back = back + noted(|cause| matches!(cause, Cause::CampaignRelease(_)));
         assert_eq!(balance.refunded, back, "what was refunded is what the messages say");
+        let sum: i64 = ledger.iter().map(|movement| movement.credits).sum();
+        assert_eq!(balance.available, sum, "the ledger sums up to the balance");
         messages.iter().for_each(check);
         balance
     }

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
+use hantar_domain::billing::Billing;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::token::Abilities;
 use hantar_platform::sleep::TokioSleep;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::home::Home;
-use crate::world::{Process, SHARDS};
+use crate::world::{LOOPBACK, Process, SHARDS, guarded};
 
 struct Ready;
 
@@ -29,6 +30,11 @@ impl Readiness for Ready {
 
 /// The routes as one process serves them.
 pub(crate) fn served_by(process: &Process) -> Router {
+    served_with(process, Billing::Credits)
+}
+
+/// The same where messages are charged for like this.
+pub(crate) fn served_with(process: &Process, billing: Billing) -> Router {
     let parts = ApiParts {
         fleet: process.fleet.clone(),
         tenants: process.tenants.clone(),
@@ -37,6 +43,8 @@ pub(crate) fn served_by(process: &Process) -> Router {
         account_keys: process.keys.clone(),
         blobs: process.blobs.clone(),
         mail: Arc::new(process.mailbox.clone()),
+        billing,
+        egress: Arc::new(guarded(LOOPBACK)),
         numbers: process.numbers.clone(),
         clock: Arc::new(process.clock.clone()),
         entropy: Arc::new(process.entropy.clone()),
@@ -80,6 +88,11 @@ impl Door {
     /// The owner of an account, at the process that the account is seen by.
     pub(crate) async fn of(home: &Home) -> Self {
         Self { router: served_by(&home.process), token: token(home).await }
+    }
+
+    /// The same where messages are charged for like this.
+    pub(crate) async fn charging(home: &Home, billing: Billing) -> Self {
+        Self { router: served_with(&home.process, billing), token: token(home).await }
     }
 
     /// The same process, with another token.

@@ -75,6 +75,13 @@ impl Home {
         known.unwrap().unwrap()
     }
 
+    /// Ali writes so many times.
+    pub(crate) async fn receive(&self, count: usize) {
+        let Process { numbers, clock, .. } = &self.process;
+        let all = (0..count).map(|number| incoming(&format!("IN{number}"), "hi")).collect();
+        receive_messages(self.tenant().as_ref(), numbers, clock, self.account, self.device, all).await.unwrap();
+    }
+
     /// A message that was called `unknown`.
     pub(crate) async fn unknown_message(&self, text: &str) -> Message {
         let id = self.send(text).await.id;

@@ -104,6 +104,15 @@ impl World {
 
     /// A process that has just started.
     pub(crate) fn process(&self) -> Process {
+        self.process_on(|store| store)
+    }
+
+    /// A process of an installation that charges for nothing.
+    pub(crate) fn free_process(&self) -> Process {
+        self.process_on(Store::free_of_charge)
+    }
+
+    fn process_on(&self, changed: impl FnOnce(Store) -> Store) -> Process {
         let (endpoint, time) = (AwsEndpoint::in_process(), SharedTimeSource::new(SystemTimeSource::new()));
         let tables = Connector::InProcess(self.faults.http_client());
         let queues = Connector::InProcess(self.queues.http_client());
@@ -111,7 +120,7 @@ impl World {
         let around =
             Surroundings { clock: Arc::new(self.clock.clone()), entropy: entropy.clone(), sleep: Arc::new(TokioSleep) };
         let dynamodb = dynamodb(&endpoint, tables, tokio_sleep(), time.clone());
-        let store = Store::new(dynamodb, TableNames::with_prefix("acts"), around);
+        let store = changed(Store::new(dynamodb, TableNames::with_prefix("acts"), around));
         let queue = SqsQueues::new(sqs(&endpoint, queues, tokio_sleep(), time), "acts".into());
         let (fleet, tenants) = (store.fleet(), store.tenants());
         let wrap: Arc<dyn KeyWrap> = Arc::new(self.key.clone());
@@ -209,6 +218,11 @@ impl World {
     }
 }
 
+/// The way out, where these networks may be called.
+pub(crate) fn guarded(allowed: &str) -> GuardedEgress {
+    GuardedEgress::new(EgressSettings { allowed: allowed.parse().unwrap(), ..EgressSettings::default() }).unwrap()
+}
+
 impl Process {
     pub(crate) fn founders(&self) -> Founders<'_> {
         Founders {
@@ -237,11 +251,10 @@ impl Process {
 
     /// A worker whose own list and whose egress's list are these.
     pub(crate) fn deliverer_with(&self, own: &str, egress: &str) -> Deliverer {
-        let settings = EgressSettings { allowed: egress.parse().unwrap(), ..EgressSettings::default() };
         Deliverer {
             tenants: self.tenants.clone(),
             queue: self.queue.clone(),
-            egress: Arc::new(GuardedEgress::new(settings).unwrap()),
+            egress: Arc::new(guarded(egress)),
             keys: self.keys.clone(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(self.entropy.clone()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_smithy_async::time::SharedTimeSource;
 use hantar_api::{ApiParts, RateLimits, Readiness};
+use hantar_domain::billing::Billing;
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, Epoch, Shard, UserId};
 use hantar_domain::pacing::Pacing;
@@ -16,6 +17,7 @@ use hantar_domain::user::Email;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, static_credentials, tokio_sleep};
 use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::{CivilTime, SystemClock};
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::key_file::KeyFile;
 use hantar_platform::mail::LogMail;
@@ -152,6 +154,8 @@ impl Ground {
             shards: SHARDS,
             blobs: Arc::new(NoBlobs),
             mail: Arc::new(LogMail),
+            billing: Billing::Credits,
+            egress: Arc::new(GuardedEgress::new(EgressSettings::default()).unwrap()),
             numbers,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hantar_domain::billing::Disbelief;
 use hantar_domain::ids::CommandId;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::PortError;
@@ -88,6 +89,9 @@ pub(crate) enum ApiError {
         /// Until when.
         reset: Timestamp,
     },
+    /// The call does not come from whom it says, or not now.
+    #[error(transparent)]
+    Disbelieved(Disbelief),
     /// The host has shown no QR code yet: ask again.
     #[error("no QR code yet")]
     NoCodeYet,
@@ -164,6 +168,10 @@ impl IntoResponse for ApiError {
                 let response = simple(Code::TOO_MANY_REQUESTS, "Too Many Attempts.", "too_many_attempts");
                 let response = with(response, header::RETRY_AFTER, whole_seconds(retry_after));
                 with(response, header::HeaderName::from_static("x-ratelimit-reset"), reset.seconds())
+            }
+            Self::Disbelieved(why) => {
+                let text = format!("The call is not believed: {why}. Compare the signing secret and the clock.");
+                simple(Code::BAD_REQUEST, &text, "signature_refused")
             }
             Self::NoCodeYet => {
                 let text = "The QR code is being prepared. Ask again in two seconds.";

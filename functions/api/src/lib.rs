@@ -5,10 +5,12 @@
 
 mod auth;
 mod body;
+mod cursor;
 mod errors;
 mod health;
 mod limit;
 mod openapi;
+mod payments;
 mod picture;
 mod routes;
 mod walk;
@@ -18,11 +20,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{any, get};
+use hantar_domain::billing::Billing;
 use hantar_domain::egress::AllowList;
 use hantar_domain::pacing::Pacing;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Egress, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
 
 pub use limit::RateLimits;
 
@@ -52,6 +55,10 @@ pub struct ApiParts {
     pub blobs: Arc<dyn Blobs>,
     /// Letters.
     pub mail: Arc<dyn Mail>,
+    /// How messages are charged for.
+    pub billing: Billing,
+    /// The way to the payment provider.
+    pub egress: Arc<dyn Egress>,
     /// Numbers of new things.
     pub numbers: Arc<Numbers>,
     /// Time.

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, balance, bulk, campaign_lists, campaigns, connection, consents, message_list, messages, numbers,
-    templates, webhooks,
+    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, credits, message_list, messages,
+    numbers, templates, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -48,6 +48,13 @@ use crate::routes::v1::{
         templates::change,
         templates::remove,
         templates::preview,
+        credits::ledger,
+        credits::settings,
+        credits::change_settings,
+        credits::prices,
+        credits::checkout,
+        credits::invoices,
+        billing::stripe,
         webhooks::list,
         webhooks::create,
         webhooks::show,

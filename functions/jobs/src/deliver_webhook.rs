@@ -126,7 +126,7 @@ impl Deliverer {
 
 /// An attempt that ended before anybody was called.
 fn not_made(failure: &'static str) -> CallAnswer {
-    CallAnswer { answer: Answer::Failure(failure), excerpt: String::new(), took: Duration::ZERO }
+    CallAnswer { answer: Answer::Failure(failure), excerpt: String::new(), body: Vec::new(), took: Duration::ZERO }
 }
 
 fn attempt_of(answer: &CallAnswer, at: hantar_domain::time::Timestamp) -> Attempt {

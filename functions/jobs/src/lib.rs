@@ -5,6 +5,7 @@ mod campaign;
 mod consent;
 mod contact;
 pub mod deliver_webhook;
+mod low_balance;
 pub mod relay;
 pub mod sweep;
 pub mod work;

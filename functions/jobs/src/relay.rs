@@ -41,20 +41,21 @@ pub struct Record {
 }
 
 /// An event on its way to subscribers.
-struct Event {
-    account: AccountId,
-    id: EventId,
-    kind: EventKind,
-    body: String,
-    at: hantar_domain::time::Timestamp,
+pub(crate) struct Event {
+    pub(crate) account: AccountId,
+    pub(crate) id: EventId,
+    pub(crate) kind: EventKind,
+    pub(crate) body: String,
+    pub(crate) at: hantar_domain::time::Timestamp,
 }
 
 impl Relay {
     /// Handles a batch of stream shard `stream`, in order. After an error the whole batch is to be given again.
     pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
         self.ring(records).await?;
-        self.publish(records).await?;
+        self.publish(records.iter().flat_map(|record| events_of(&record.change))).await?;
         self.hear(records).await?;
+        self.warn(records).await?;
         self.count(stream, records).await
     }
 
@@ -73,10 +74,11 @@ impl Relay {
         Ok(())
     }
 
-    async fn publish(&self, records: &[Record]) -> Result<(), PortError> {
+    /// Stores events for those who want them, and rings for each.
+    pub(crate) async fn publish(&self, events: impl IntoIterator<Item = Event>) -> Result<(), PortError> {
         let mut endpoints: BTreeMap<AccountId, Vec<Endpoint>> = BTreeMap::new();
         let mut jobs = Vec::new();
-        for event in records.iter().flat_map(|record| events_of(&record.change)) {
+        for event in events {
             let tenant = self.tenants.for_account(event.account);
             if let std::collections::btree_map::Entry::Vacant(entry) = endpoints.entry(event.account) {
                 entry.insert(tenant.endpoints().await?);

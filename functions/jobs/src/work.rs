@@ -86,6 +86,7 @@ impl Worker {
             Work::Campaign(id) => self.campaign(account, id).await,
             Work::Ungroup(group) => self.clear_group(account, group).await,
             Work::Forget(erasure) => self.forget_person(account, erasure).await,
+            Work::LowBalance => self.write_letters(account).await,
             Work::Import(_) | Work::Export(_) | Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hantar_api::{ApiParts, Readiness};
 use hantar_dashboard::DashboardParts;
+use hantar_platform::secret::open_billing;
 use hantar_usecases::ports::{Clock, Fleet};
 use hantar_wire::v1::error::ErrorBody;
 use lambda_http::{Request, RequestExt as _};
@@ -17,7 +18,7 @@ use lambda_runtime::Error;
 use tower::ServiceExt as _;
 
 use crate::config::ApiConfig;
-use crate::stack::Stack;
+use crate::stack::{Stack, egress};
 use crate::time_left::{deadline, time_left};
 
 /// How long the tables may take to answer before the process calls itself not ready.
@@ -38,6 +39,8 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
         account_keys: stack.account_keys(&config.keys)?,
         blobs: stack.blobs(),
         mail: stack.mail(),
+        billing: config.billing.clone(),
+        egress: Arc::new(egress(&config.allowed)?),
         numbers: numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
@@ -66,7 +69,9 @@ pub fn router(stack: &Stack, config: &ApiConfig) -> Result<Router, Error> {
 }
 
 /// Serves requests until Lambda takes the process away.
-pub async fn serve(config: ApiConfig) -> Result<(), Error> {
+pub async fn serve(mut config: ApiConfig) -> Result<(), Error> {
+    let wrap = config.keys.open(&config.common.cloud.aws)?;
+    config.billing = open_billing(wrap.as_ref(), config.billing).await?;
     let stack = Stack::new(&config.common.cloud);
     let router = router(&stack, &config)?;
     let clock = stack.clock.clone();

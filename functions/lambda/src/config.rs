@@ -6,10 +6,12 @@
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with; `api` and `webhooks` alone | one of them must be given |
 //! | `HANTAR_EGRESS_ALLOW` | networks that webhooks may reach beyond the public internet | none |
 //! | `HANTAR_PUBLIC_URL` | where clients reach the API; with it the pages are served, too | taken from each request, and no pages |
+//! | `HANTAR_PRICES`, `HANTAR_STRIPE_…` | how credits are bought, for `HANTAR_BILLING=stripe`; `api` alone (`hantar_platform`, module `billing`) | |
 //! | `HANTAR_READS_PER_MINUTE`, `HANTAR_WRITES_PER_MINUTE` | what a token may ask of one process | 600, 300 |
 //! | `HANTAR_LOG` | what is logged, as `info,hantar_store=debug` | `info` |
 
 use hantar_api::RateLimits;
+use hantar_domain::billing::Billing;
 use hantar_domain::egress::AllowList;
 use hantar_platform::cloud::{Cloud, ConfigError, KeySource, Variables};
 use tracing_subscriber::filter::Targets;
@@ -33,6 +35,8 @@ pub struct ApiConfig {
     pub keys: KeySource,
     /// Addresses that webhooks may call although they are not public.
     pub allowed: AllowList,
+    /// How messages are charged for.
+    pub billing: Billing,
     /// What a token may ask of one process.
     pub limits: RateLimits,
     /// Where clients reach the API.
@@ -62,10 +66,12 @@ impl ApiConfig {
     pub fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let from = Variables(get);
         let per_minute = |name, otherwise| Ok(from.positive(name, "a number, 1 or more")?.unwrap_or(otherwise));
+        let allowed = allowed(&from)?;
         Ok(Self {
             common: common(&from)?,
             keys: KeySource::parse(&from)?,
-            allowed: allowed(&from)?,
+            billing: from.billing(&allowed)?,
+            allowed,
             limits: RateLimits {
                 reads_per_minute: per_minute("HANTAR_READS_PER_MINUTE", 600)?,
                 writes_per_minute: per_minute("HANTAR_WRITES_PER_MINUTE", 300)?,
@@ -128,6 +134,7 @@ mod tests {
             ("HANTAR_PUBLIC_URL", "https://api.example.com/?a=b"),
             ("HANTAR_READS_PER_MINUTE", "0"),
             ("HANTAR_WRITES_PER_MINUTE", "-1"),
+            ("HANTAR_BILLING", "free"),
         ] {
             let error = ApiConfig::parse(with(&[(name, value)])).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{name}: expected ")), "{error}");

@@ -4,12 +4,13 @@ use anyhow::{Context as _, anyhow};
 use hantar_domain::ids::{AccountId, UserId};
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
+use hantar_platform::secret::seal_secret;
 use hantar_usecases::create_token::{NewToken, create_token};
 use hantar_usecases::found_account::{NewAccount, add_device, found_account};
 use hantar_usecases::sign_in::create_sign_in;
 use serde_json::{Value, json};
 
-use crate::cli::{AdminCommand, ConfigError, CreditsCommand, DeviceCommand, TokenCommand, UserCommand};
+use crate::cli::{AdminCommand, ConfigError, CreditsCommand, DeviceCommand, SecretCommand, TokenCommand, UserCommand};
 use crate::office::Office;
 
 /// Runs one command and prints its answer.
@@ -49,6 +50,17 @@ pub async fn run(office: &Office, command: AdminCommand) -> anyhow::Result<()> {
             let balance = office.tenants.for_account(account).grant(credits, &movement, office.clock.now()).await?;
             let facts = json!({ "account": account.0, "granted": credits, "balance": balance.available });
             answer(json, &facts, &format!("{} credits in account {account}", balance.available));
+        }
+        AdminCommand::Credits(CreditsCommand::Price { prices, account, .. }) => {
+            let account = chosen(office, account).await?;
+            office.tenants.for_account(account).ledger().set_prices(prices.as_ref()).await?;
+            let shown = prices.map_or_else(|| "as everybody".to_owned(), |prices| prices.to_string());
+            answer(false, &Value::Null, &format!("account {account} pays {shown}"));
+        }
+        AdminCommand::Secret(SecretCommand::Seal { name, .. }) => {
+            let value = std::io::read_to_string(std::io::stdin()).context("the secret cannot be read")?;
+            let sealed = seal_secret(office.wrap.as_ref(), office.entropy.as_ref(), &name, value.trim()).await?;
+            answer(false, &Value::Null, &sealed);
         }
         AdminCommand::SignIn(args) => {
             let (account, user) = person(office, args.email.as_ref()).await?;

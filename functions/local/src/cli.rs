@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use hantar_domain::billing::Billing;
 use hantar_domain::egress::AllowList;
 use hantar_domain::pacing::Pacing;
+use hantar_domain::price::PriceList;
 use hantar_domain::user::Email;
+use hantar_platform::cloud::Variables;
 
 /// A value of the configuration is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,9 @@ pub enum AdminCommand {
     /// Credits.
     #[command(subcommand)]
     Credits(CreditsCommand),
+    /// Secrets of the configuration.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Print a new link that signs a browser in.
     SignIn(SignInArgs),
 }
@@ -72,7 +78,8 @@ impl AdminCommand {
             Self::Token(TokenCommand::Create { data, .. })
             | Self::User(UserCommand::Create { data, .. })
             | Self::Device(DeviceCommand::Create { data, .. })
-            | Self::Credits(CreditsCommand::Grant { data, .. }) => data,
+            | Self::Credits(CreditsCommand::Grant { data, .. } | CreditsCommand::Price { data, .. })
+            | Self::Secret(SecretCommand::Seal { data, .. }) => data,
             Self::SignIn(args) => &args.data,
         }
     }
@@ -110,10 +117,48 @@ pub struct UpArgs {
     /// Seconds between two rows of campaigns on one device.
     #[arg(long, default_value = "3", env = "HANTAR_CAMPAIGN_GAP")]
     pub campaign_gap: Pacing,
+    /// How messages are charged for.
+    #[command(flatten)]
+    pub billing: BillingArgs,
     /// Another server than WhatsApp's own.
     #[cfg(feature = "simulator")]
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// How messages are charged for. The secrets are best given by the environment: others see a command line.
+#[derive(Debug, Clone, Args)]
+pub struct BillingArgs {
+    /// `off`: messages cost nothing; `credits`: you put credits in; `stripe`: they are also bought.
+    #[arg(long, default_value = "credits", env = "HANTAR_BILLING")]
+    pub billing: String,
+    /// What credits cost, as `MYR 1:10, 1000:8.5`: each in the currency's minor unit, by how many are bought.
+    #[arg(long, env = "HANTAR_PRICES")]
+    pub prices: Option<String>,
+    /// A secret or restricted key of Stripe's API.
+    #[arg(long, env = "HANTAR_STRIPE_KEY", hide_env_values = true)]
+    pub stripe_key: Option<String>,
+    /// What Stripe signs its calls to `/api/v1/billing/stripe` with.
+    #[arg(long, env = "HANTAR_STRIPE_SIGNING_SECRET", hide_env_values = true)]
+    pub stripe_signing_secret: Option<String>,
+    /// An address that stands in for Stripe.
+    #[arg(long, env = "HANTAR_STRIPE_URL")]
+    pub stripe_url: Option<String>,
+}
+
+impl BillingArgs {
+    /// Reads them, with `allowed` networks that may be called although they are not public.
+    pub fn read(&self, allowed: &AllowList) -> Result<Billing, hantar_platform::cloud::ConfigError> {
+        let said = Variables(|name| match name {
+            "HANTAR_BILLING" => Some(self.billing.clone()),
+            "HANTAR_PRICES" => self.prices.clone(),
+            "HANTAR_STRIPE_KEY" => self.stripe_key.clone(),
+            "HANTAR_STRIPE_SIGNING_SECRET" => self.stripe_signing_secret.clone(),
+            "HANTAR_STRIPE_URL" => self.stripe_url.clone(),
+            _ => None,
+        });
+        said.billing(allowed)
+    }
 }
 
 /// Another server than WhatsApp's own.
@@ -235,6 +280,30 @@ pub enum CreditsCommand {
         /// Answer in JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Give an account prices of its own, or take them away.
+    Price {
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// What credits cost it, as `MYR 1:10, 1000:8.5`; as everybody when absent.
+        prices: Option<PriceList>,
+        /// The account's number; the first one when absent.
+        #[arg(long)]
+        account: Option<u64>,
+    },
+}
+
+/// `hantar secret …`.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Seal a secret, read from standard input, for a variable of the configuration: what is printed opens nowhere else.
+    Seal {
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The variable's name, such as HANTAR_STRIPE_KEY.
+        name: String,
     },
 }
 

@@ -34,7 +34,8 @@ pub struct Office {
     pub entropy: Arc<dyn Entropy>,
     /// Where the pages are, if the environment says so.
     pub public_url: Option<String>,
-    wrap: Arc<dyn KeyWrap>,
+    /// The key of keys.
+    pub wrap: Arc<dyn KeyWrap>,
 }
 
 impl Office {

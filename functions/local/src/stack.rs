@@ -64,6 +64,7 @@ pub struct Stack {
     pub entropy: Arc<dyn Entropy>,
     /// How many shards there are.
     pub shards: u16,
+    store: Store,
 }
 
 impl Stack {
@@ -126,6 +127,7 @@ impl Stack {
             clock,
             entropy,
             shards,
+            store,
         })
     }
 
@@ -138,6 +140,13 @@ impl Stack {
             numbers: self.numbers.clone(),
             clock: self.clock.clone(),
         }
+    }
+
+    /// The same where messages cost nothing.
+    #[must_use]
+    pub fn free_of_charge(self) -> Self {
+        let store = self.store.free_of_charge();
+        Self { tenants: store.tenants(), store, ..self }
     }
 
     /// What does long work.

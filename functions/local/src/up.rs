@@ -12,12 +12,14 @@ use async_trait::async_trait;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
 use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
+use hantar_domain::billing::Billing;
 use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::user::Email;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
+use hantar_platform::secret::open_billing;
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::found_account::{NewAccount, found_account};
 use hantar_usecases::ports::{Fleet, Leases, Sleep};
@@ -49,7 +51,10 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
     let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() })
         .context("the way out cannot be prepared")?;
+    let billing = args.billing.read(&args.egress_allow)?;
     let stack = Stack::open(&args.data.data_dir).await?;
+    let billing = open_billing(stack.wrap.as_ref(), billing).await?;
+    let stack = if billing.charges() { stack } else { stack.free_of_charge() };
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
@@ -65,7 +70,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let relay = stack.relay();
     tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
-    let deliverer = Arc::new(deliverer(&stack, egress, &args));
+    let deliverer = Arc::new(deliverer(&stack, egress.clone(), &args));
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);
     }
@@ -83,7 +88,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
 
     announce(&stack, address, &network).await?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let router = router(&stack, &args, address, &host, &stopping);
+    let router = router(&stack, &args, (billing, egress), address, &host, &stopping);
     axum::serve(listener, router).with_graceful_shutdown(stop_signal(stopping)).await?;
     tracing::info!("stopping");
     tasks.shutdown().await;
@@ -279,6 +284,7 @@ fn deliverer(stack: &Stack, egress: GuardedEgress, args: &UpArgs) -> Deliverer {
 fn router(
     stack: &Stack,
     args: &UpArgs,
+    (billing, egress): (Billing, GuardedEgress),
     address: SocketAddr,
     host: &Arc<DeviceHost>,
     stopping: &Arc<AtomicBool>,
@@ -299,6 +305,8 @@ fn router(
         account_keys: stack.account_keys.clone(),
         blobs: stack.blobs.clone(),
         mail: stack.mail.clone(),
+        billing,
+        egress: Arc::new(egress),
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),

@@ -15,7 +15,7 @@ use hantar_platform::aws::{Connector, dynamodb, sqs};
 use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
-use hantar_platform::fetch::FetchClient;
+use hantar_platform::fetch::{FetchClient, FetchEgress};
 use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::WorkerSleep;
 use hantar_queues::SqsQueues;
@@ -72,6 +72,7 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
     let client = dynamodb(&config.aws, Connector::InProcess(connector), sdk_sleep, time);
     let around = hantar_store::Surroundings { clock: clock.clone(), entropy: entropy.clone(), sleep: sleep.clone() };
     let store = Store::new(client, config.tables.clone(), around);
+    let store = if config.billing.charges() { store } else { store.free_of_charge() };
     let (fleet, tenants) = (store.fleet(), store.tenants());
     let numbers = Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK));
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -83,6 +84,8 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         account_keys: Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone())),
         blobs: Arc::new(NoBlobs),
         mail: Arc::new(LogMail),
+        billing: config.billing.clone(),
+        egress: Arc::new(FetchEgress),
         numbers: numbers.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),

@@ -12,8 +12,11 @@
 //! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
+//! | `HANTAR_BILLING`, `HANTAR_PRICES`, `HANTAR_STRIPE_…` | how messages are charged for (`hantar_platform`, module `billing`) | by credits |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 
+use hantar_domain::billing::Billing;
+use hantar_domain::egress::AllowList;
 use hantar_domain::pacing::Pacing;
 use hantar_platform::aws::AwsEndpoint;
 pub use hantar_platform::variables::ConfigError;
@@ -39,6 +42,8 @@ pub struct Config {
     pub aws_api: Option<Url>,
     /// The address that clients know this Worker by.
     pub public_url: Option<Url>,
+    /// How messages are charged for.
+    pub billing: Billing,
     /// The least that is logged.
     pub log: Level,
 }
@@ -61,6 +66,7 @@ impl Config {
             pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or_default(),
             aws_api: from.web_address("HANTAR_AWS_API_URL")?,
             public_url: from.web_address("HANTAR_PUBLIC_URL")?,
+            billing: from.billing(&AllowList::default())?,
             log: level(&from.get("HANTAR_LOG").unwrap_or_default())?,
         })
     }
@@ -113,6 +119,7 @@ mod tests {
             ("HANTAR_PUBLIC_URL", "ftp://example.com"),
             ("HANTAR_SHARDS", "0"),
             ("HANTAR_SHARDS", "many"),
+            ("HANTAR_BILLING", "free"),
             ("HANTAR_LOG", "loud"),
         ] {
             let error = parse(&[(name, wrong)]).unwrap_err();

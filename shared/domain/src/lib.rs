@@ -4,6 +4,7 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod billing;
 pub mod bulk;
 pub mod campaign;
 pub mod consent;
@@ -17,8 +18,10 @@ pub mod lease;
 pub mod ledger;
 pub mod merge;
 pub mod message;
+pub mod order;
 pub mod pacing;
 pub mod phone;
+pub mod price;
 pub mod reason;
 pub mod sealed;
 pub mod template;

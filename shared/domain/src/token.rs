@@ -96,7 +96,7 @@ impl Presented {
 pub struct Abilities(Vec<String>);
 
 /// The abilities that exist. A name before `:*` stands for its whole family.
-pub const ABILITIES: [&str; 15] = [
+pub const ABILITIES: [&str; 16] = [
     "*",
     "messages:read",
     "messages:send",
@@ -112,6 +112,7 @@ pub const ABILITIES: [&str; 15] = [
     "webhooks:*",
     "inbox:*",
     "billing:read",
+    "billing:write",
 ];
 
 /// An ability that does not exist was named.

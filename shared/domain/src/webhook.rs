@@ -31,11 +31,13 @@ pub enum EventKind {
     MessageReceived,
     /// A device changed its status.
     DeviceStatus,
+    /// The balance fell below the threshold that the account set.
+    CreditsLow,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::MessageStatus, Self::MessageReceived, Self::DeviceStatus];
+    pub const ALL: [Self; 4] = [Self::MessageStatus, Self::MessageReceived, Self::DeviceStatus, Self::CreditsLow];
 
     /// The name that subscribers know.
     pub const fn word(self) -> &'static str {
@@ -43,6 +45,7 @@ impl EventKind {
             Self::MessageStatus => "message.status",
             Self::MessageReceived => "message.received",
             Self::DeviceStatus => "device.status",
+            Self::CreditsLow => "credits.low",
         }
     }
 
@@ -66,6 +69,11 @@ impl EventId {
     /// Change number `seq` of a device's status.
     pub fn device(device: DeviceId, seq: u64) -> Self {
         Self(format!("dev_{device}_{seq}"))
+    }
+
+    /// The balance of an account became low for the time of number `number`.
+    pub fn low_balance(account: AccountId, number: u64) -> Self {
+        Self(format!("low_{account}_{number}"))
     }
 }
 
@@ -266,7 +274,8 @@ mod tests {
 
     #[test]
     fn event_ids_hold_no_dot() {
-        for id in [EventId::message(AccountId(1), MessageId(2), 0), EventId::device(DeviceId(3), 4)] {
+        let device = EventId::device(DeviceId(3), 4);
+        for id in [EventId::message(AccountId(1), MessageId(2), 0), device, EventId::low_balance(AccountId(1), 2)] {
             assert!(!id.0.contains('.'), "{id}");
         }
     }

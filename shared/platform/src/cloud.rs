@@ -10,6 +10,7 @@
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | must be given |
 //! | `HANTAR_SHARDS` | how many shards there are | 64 |
 //! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
+//! | `HANTAR_BILLING` | `off`: messages cost nothing; the module `billing` has the rest | `credits` |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct Cloud {
     pub shards: u16,
     /// How fast devices send campaigns.
     pub pacing: Pacing,
+    /// Whether messages cost anything.
+    pub charges: bool,
 }
 
 impl Cloud {
@@ -55,6 +58,7 @@ impl Cloud {
             queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "what the queues' names begin with")?,
             shards: from.positive("HANTAR_SHARDS", "a number from 1 to 65535")?.unwrap_or(SHARDS),
             pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or_default(),
+            charges: from.charges(),
         })
     }
 
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(who(&cloud).await, ("role-id".into(), Some("role-token".into())));
         assert_eq!((cloud.business_table.as_str(), cloud.engine_table.as_str()), ("business", "engine"));
         assert_eq!((cloud.queue_prefix.as_str(), cloud.shards), ("hantar", 64));
+        assert!(cloud.charges && !Cloud::parse(&with(&[("HANTAR_BILLING", "off")])).unwrap().charges);
         assert_eq!(KeySource::parse(&with(&[])), Ok(KeySource::Kms("alias/hantar".into())));
     }
 

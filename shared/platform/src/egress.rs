@@ -2,7 +2,7 @@
 //! resolved once, every address it has is checked, and the connection goes to exactly those. What a general client
 //! would have to be talked out of (redirects, proxies, cookies, pooled connections) is not there at all.
 //!
-//! A Worker has neither resolver nor sockets: its egress will be `fetch`, with names and literals checked alone.
+//! A Worker has neither resolver nor sockets: its egress is `fetch` (`crate::fetch`), with names and literals checked alone.
 
 mod answer;
 mod exchange;
@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use self::answer::Reply;
+use self::answer::{Reply, excerpt};
 use crate::clock::SystemClock;
 
 /// How many of a name's addresses are tried. All are checked.
@@ -192,10 +192,14 @@ impl Egress for GuardedEgress {
         let outcome = timeout(self.timeout, self.try_post(call)).await.unwrap_or(Err(Failure::Timeout));
         let took = SystemClock.running().saturating_sub(start);
         match outcome {
-            Ok(Reply { code, retry_after, excerpt }) => {
-                CallAnswer { answer: Answer::Status { code, retry_after }, excerpt, took }
+            Ok(Reply { code, retry_after, body }) => {
+                let answer = Answer::Status { code, retry_after };
+                CallAnswer { answer, excerpt: excerpt(&body), body, took }
             }
-            Err(failure) => CallAnswer { answer: Answer::Failure(failure.code()), excerpt: String::new(), took },
+            Err(failure) => {
+                let answer = Answer::Failure(failure.code());
+                CallAnswer { answer, excerpt: String::new(), body: Vec::new(), took }
+            }
         }
     }
 }

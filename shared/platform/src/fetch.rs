@@ -1,19 +1,27 @@
-//! The AWS SDK's connector in a Worker: each call is a `fetch`.
+//! The AWS SDK's connector in a Worker, and its way to the payment provider: each call is a `fetch`.
 //!
 //! Objects of JavaScript may not leave their thread, and the SDK wants futures that may. A Worker has one thread, so what
 //! holds such objects is wrapped here, once, and nothing above needs to know.
 
+use std::pin::pin;
+
+use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+
+use crate::clock::SystemClock;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use futures::future::{Either, select};
+use hantar_domain::webhook::{Answer, CALL_TIMEOUT, KEPT_ANSWER_BYTES, MAX_ANSWER_BYTES};
+use hantar_usecases::ports::{Call, CallAnswer, Clock as _, Egress};
 use worker::js_sys::Uint8Array;
 use worker::send::SendFuture;
-use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
 /// The connector. It holds nothing, so no request can wait for what belongs to another one, which Workers forbid.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +48,50 @@ impl HttpClient for FetchClient {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(*self)
     }
+}
+
+/// The way out of a Worker. Nobody resolves a name before the call here, so it is for addresses that the operator names; no
+/// redirect is followed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FetchEgress;
+
+#[async_trait]
+impl Egress for FetchEgress {
+    async fn post(&self, call: Call) -> CallAnswer {
+        let start = SystemClock.running();
+        let outcome = SendFuture::new(async move {
+            let request = post(&call).map_err(|_| "protocol")?;
+            let limit = pin!(Delay::from(CALL_TIMEOUT));
+            match select(pin!(answer(request)), limit).await {
+                Either::Left((answered, _)) => answered.map_err(|_| "connect"),
+                Either::Right(((), _)) => Err("timeout"),
+            }
+        })
+        .await;
+        let took = SystemClock.running().saturating_sub(start);
+        match outcome {
+            Ok((code, _, mut body)) => {
+                body.truncate(MAX_ANSWER_BYTES);
+                let excerpt = String::from_utf8_lossy(&body[..body.len().min(KEPT_ANSWER_BYTES)]).into_owned();
+                CallAnswer { answer: Answer::Status { code, retry_after: None }, excerpt, body, took }
+            }
+            Err(failure) => {
+                CallAnswer { answer: Answer::Failure(failure), excerpt: String::new(), body: Vec::new(), took }
+            }
+        }
+    }
+}
+
+fn post(call: &Call) -> worker::Result<Request> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    for (name, value) in &call.headers {
+        headers.set(name, value)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_headers(headers).with_redirect(RequestRedirect::Manual);
+    init.with_body(Some(Uint8Array::from(call.body.as_slice()).into()));
+    Request::new_with_init(call.target.url.as_str(), &init)
 }
 
 fn to_js(request: &HttpRequest) -> worker::Result<Request> {

@@ -1,6 +1,8 @@
 //! What the target supplies: clock, entropy, guarded egress, SDK connectors.
 
 pub mod aws;
+#[cfg(any(feature = "native", feature = "worker"))]
+mod billing;
 pub mod blobs;
 pub mod clock;
 #[cfg(all(feature = "kms", feature = "native"))]
@@ -19,6 +21,8 @@ pub mod key_file;
 #[cfg(feature = "kms")]
 pub mod kms;
 pub mod mail;
+#[cfg(feature = "native")]
+pub mod secret;
 #[cfg(any(feature = "tokio", feature = "worker"))]
 pub mod sleep;
 #[cfg(any(feature = "native", feature = "worker"))]

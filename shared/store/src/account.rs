@@ -12,13 +12,17 @@ use hantar_usecases::ports::{AccountChange, Idempotency, PortError};
 use crate::device;
 use crate::idempotency::Known;
 use crate::items::{Fields, Item, NewItem, bytes, number, text, texts, time};
-use crate::places::{Place, Table};
+use crate::places::{Place, Table, USER, of_account};
+use crate::reading::Query;
 use crate::tenant::TenantStore;
 use crate::transaction::{Committed, Transaction};
 use crate::writing::Write;
 
 /// What an idempotency key's entry calls a change of the account.
 const KIND: &str = "ac";
+
+/// How many people of an account are looked at.
+const LISTED: usize = 1_000;
 
 pub(crate) fn item(account: &Account, wrapped_key: &[u8]) -> Item {
     NewItem::at(&Place::account(account.id))
@@ -89,6 +93,16 @@ impl TenantStore {
     pub(crate) async fn own_user(&self, id: UserId) -> Result<Option<User>, PortError> {
         let item = self.store.get(&Place::user(self.account, id)).await?;
         item.map(|item| read_user(self.account, id, &item)).transpose()
+    }
+
+    pub(crate) async fn own_owners(&self) -> Result<Vec<User>, PortError> {
+        let query = Query::beginning(Table::Business, of_account(self.account), USER);
+        let read = |item: &Item| {
+            let id = Fields(item).word("sk", |sk| sk.strip_prefix(USER)?.parse().ok())?;
+            read_user(self.account, id, item)
+        };
+        let people = self.store.first(&query, LISTED).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(people.into_iter().filter(|user| user.role == Role::Owner).collect())
     }
 
     /// One call for all that is asked by number.

@@ -37,9 +37,10 @@ pub(crate) fn give_back(account: AccountId, credits: i64) -> Write {
     Write::update(&Place::balance(account), "ADD available :c, refunded :c").with(":c", number(credits))
 }
 
-/// Puts credits in.
+/// Puts credits in. The balance does not count as told to be low any more.
 pub(crate) fn grant(account: AccountId, credits: i64) -> Write {
-    Write::update(&Place::balance(account), "ADD available :c, granted :c")
+    // Whether it is enough shows when it is looked at the next time.
+    Write::update(&Place::balance(account), "ADD available :c, granted :c REMOVE tl")
         .when("attribute_exists(pk)")
         .with(":c", number(credits))
 }
@@ -79,7 +80,7 @@ impl TenantStore {
         match committed {
             // Without the note's refusal it is the balance that is missing.
             Committed::Refused(refusals) if !matches!(refusals.first(), Some(Refusal::Condition(_))) => {
-                Err(PortError::Corrupt(format!("account {} has no balance", self.account)))
+                Err(self.no_balance())
             }
             _ => self.read_balance().await,
         }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use hantar_domain::ids::AccountId;
 use hantar_domain::ledger::{Cause, Movement};
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Ledger, PortError};
+use hantar_domain::user::User;
+use hantar_usecases::ports::{Idempotency, Ledger, PortError, Warning, Work};
 
 use crate::items::{Fields, Item, NewItem, number};
 use crate::places::{Place, Table, ledger_of};
@@ -41,6 +42,39 @@ impl Ledger for TenantStore {
             None => Query::all(Table::Business, partition),
         };
         self.store.first(&query.backwards(), limit).await?.iter().map(read).collect()
+    }
+
+    async fn warning(&self) -> Result<Warning, PortError> {
+        self.read_warning().await
+    }
+
+    async fn warn_below(
+        &self,
+        threshold: i64,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.set_threshold(threshold, idempotency, at).await
+    }
+
+    async fn note_told(&self, told: u64) -> Result<(), PortError> {
+        self.set_told(told).await
+    }
+
+    async fn note_high(&self, told: u64) -> Result<(), PortError> {
+        self.forget_told(told).await
+    }
+
+    async fn ask_for_letter(&self, at: Timestamp) -> Result<(), PortError> {
+        self.store.note_work(self.account, Work::LowBalance, at).await
+    }
+
+    async fn note_letter(&self, at: Timestamp) -> Result<(), PortError> {
+        self.set_letter(at).await
+    }
+
+    async fn owners(&self) -> Result<Vec<User>, PortError> {
+        self.own_owners().await
     }
 }
 

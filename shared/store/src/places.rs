@@ -2,8 +2,8 @@
 
 use hantar_domain::campaign::RecipientKey;
 use hantar_domain::ids::{
-    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, Shard,
-    TemplateId, UserId,
+    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, OrderId,
+    Shard, TemplateId, UserId,
 };
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
@@ -60,8 +60,16 @@ impl Place {
         Self::business(ledger_of(account), name)
     }
 
+    pub(crate) fn prices(account: AccountId) -> Self {
+        Self::business(of_account(account), "PRICES")
+    }
+
+    pub(crate) fn order(account: AccountId, order: OrderId) -> Self {
+        Self::business(orders_of(account), ordered(order.0))
+    }
+
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
-        Self::business(of_account(account), format!("USER#{}", ordered(user.0)))
+        Self::business(of_account(account), format!("{USER}{}", ordered(user.0)))
     }
 
     pub(crate) fn device(account: AccountId, device: DeviceId) -> Self {
@@ -283,6 +291,7 @@ impl Place {
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
             Sequence::Erasures(account) => format!("ERASURES#{account}"),
+            Sequence::Orders(account) => format!("ORDERS#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -312,6 +321,7 @@ impl Place {
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
+pub(crate) const USER: &str = "USER#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Among these, the rows of campaigns.
 pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
@@ -389,6 +399,10 @@ pub(crate) fn events_about(account: AccountId, endpoint: EndpointId, message: Me
 /// A number's digits, the last one first.
 pub(crate) fn reversed(digits: &str) -> String {
     digits.chars().rev().collect()
+}
+
+pub(crate) fn orders_of(account: AccountId) -> String {
+    format!("A#{account}#O")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

@@ -3,6 +3,7 @@
 pub mod account_key;
 pub mod ask_device;
 pub mod authenticate;
+pub mod buy_credits;
 pub mod cancel_message;
 pub mod create_token;
 mod draft;
@@ -12,8 +13,10 @@ pub mod forget_person;
 pub mod found_account;
 pub mod idempotency;
 pub mod link_device;
+pub mod list_ledger;
 pub mod look_up_number;
 mod looks;
+pub mod low_balance;
 pub mod manage_account;
 pub mod manage_contacts;
 pub mod manage_endpoints;

@@ -5,5 +5,6 @@
 
 pub mod bulk;
 pub mod jobs;
+pub mod stripe;
 pub mod v1;
 pub mod webhook;

@@ -65,6 +65,13 @@ struct DeviceStatus<'a> {
     at: String,
 }
 
+#[derive(Serialize)]
+struct CreditsLow {
+    balance: i64,
+    threshold: i64,
+    at: String,
+}
+
 /// `message.status`: step number `step` of an outbound message. A step that the history does not have is told as the
 /// message's present state.
 pub fn message_status(message: &Message, step: usize) -> String {
@@ -123,6 +130,12 @@ pub fn device_status(device: &Device, at: Timestamp) -> String {
         at: at.clone(),
     };
     body(EventKind::DeviceStatus, at, data)
+}
+
+/// `credits.low`: the balance is `available`, below `threshold`, as was seen `at` that moment.
+pub fn credits_low(available: i64, threshold: i64, at: Timestamp) -> String {
+    let at = time::text(at);
+    body(EventKind::CreditsLow, at.clone(), CreditsLow { balance: available, threshold, at })
 }
 
 fn body<T: Serialize>(kind: EventKind, timestamp: String, data: T) -> String {

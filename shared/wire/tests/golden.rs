@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use hantar_domain::credits::Balance;
 use hantar_domain::device::{Device, PairingCode, Status};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, MessageId, StanzaId, StanzaKey};
 use hantar_domain::message::{Direction, Lane, Message, State, Step};
@@ -142,6 +143,7 @@ fn bodies_of_webhooks_are_as_agreed() {
     check("webhook_message_status_failed.json", &webhook::message_status(&failed(), 2));
     check("webhook_message_received.json", &webhook::message_received(&inbound()));
     check("webhook_device_status.json", &webhook::device_status(&device(), at(0)));
+    check("webhook_credits_low.json", &webhook::credits_low(99, 100, at(0)));
     check("webhook_device_status_logged_out.json", &webhook::device_status(&logged_out(), at(0)));
 }
 
@@ -160,8 +162,9 @@ fn answers_of_v1_are_as_agreed() {
     pretty("v1_connection.json", &ConnectionBody::new(&[device(), logged_out()], at(0)));
     let code = PairingCode { text: "2@abc".into(), expires_at: at(20) };
     pretty("v1_qr.json", &QrBody::new(&device(), code, "data:image/png;base64,AA==".into()));
-    let balance = hantar_domain::credits::Balance::default().grant(10).charge(3).unwrap().refund(1);
-    pretty("v1_balance.json", &BalanceBody::from(balance));
+    let balance = Balance::default().grant(10).charge(3).unwrap().refund(1);
+    pretty("v1_balance.json", &BalanceBody::new(balance, true));
+    pretty("v1_balance_free.json", &BalanceBody::new(Balance::default(), false));
     pretty("v1_webhook.json", &WebhookBody::with_secret(&endpoint(), &SigningSecret::from_bytes([7; 32])));
     let place = |total, next| Place {
         path: "http://127.0.0.1:8080/api/v1/messages".into(),

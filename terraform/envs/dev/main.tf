@@ -61,6 +61,8 @@ module "hantar" {
   requests_per_second = 50
   egress_allow        = var.egress_allow
   rate_limits         = var.rate_limits
+  billing             = var.billing
+  stripe              = var.stripe
   log_days            = 7
   log_filter          = var.log_filter
   traces              = var.traces

@@ -36,6 +36,8 @@ module "hantar" {
   cloudfront          = var.cloudfront
   traces              = var.traces
   worker              = var.worker
+  billing             = var.billing
+  stripe              = var.stripe
   log_days            = 30
   alarm_emails        = var.alarm_emails
   runbooks            = var.runbooks

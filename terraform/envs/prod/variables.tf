@@ -70,3 +70,15 @@ variable "runbooks" {
   type        = string
   default     = "infra/runbooks"
 }
+
+variable "billing" {
+  description = "off, credits or stripe (HANTAR_BILLING)."
+  type        = string
+  default     = "credits"
+}
+
+variable "stripe" {
+  description = "For billing = stripe: prices, and the two secrets as `hantar --aws secret seal` prints them."
+  type        = object({ prices = string, sealed_key = string, sealed_signing_secret = string })
+  default     = null
+}

@@ -28,6 +28,9 @@ locals {
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
       { table = "engine", actions = local.write, keys = ["A#*", "DUE#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      # That a balance is low: remembered with it, and a letter to be written.
+      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["WORK#*"] },
       # The number of shards, should no host have stored it yet.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
     ]

@@ -13,11 +13,18 @@ locals {
       HANTAR_KMS_KEY        = module.secrets.accounts_key_arn
       HANTAR_LOG            = var.log_filter
     },
+    var.billing == "credits" ? {} : { HANTAR_BILLING = var.billing },
     local.emulated ? { HANTAR_AWS_ENDPOINT_URL = var.endpoint } : {},
     var.campaign_gap == null ? {} : { HANTAR_CAMPAIGN_GAP = tostring(var.campaign_gap) },
   )
 
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }
+
+  stripe = var.stripe == null ? {} : {
+    HANTAR_PRICES                = var.stripe.prices
+    HANTAR_STRIPE_KEY            = var.stripe.sealed_key
+    HANTAR_STRIPE_SIGNING_SECRET = var.stripe.sealed_signing_secret
+  }
 
   limits = merge(
     var.rate_limits.reads == null ? {} : { HANTAR_READS_PER_MINUTE = tostring(var.rate_limits.reads) },
@@ -81,7 +88,7 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress)
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe)
     webhooks = local.egress
   }
 

@@ -70,6 +70,28 @@ variable "egress_allow" {
   default     = ""
 }
 
+variable "billing" {
+  description = "off: messages cost nothing; credits: they cost credits that the operator puts in; stripe: credits are also sold."
+  type        = string
+  default     = "credits"
+
+  validation {
+    condition     = contains(["off", "credits", "stripe"], var.billing)
+    error_message = "billing: expected off, credits or stripe."
+  }
+}
+
+variable "stripe" {
+  description = "For billing = stripe: what credits cost, such as `MYR 1:10, 1000:8.5`, and Stripe's API key and signing secret as `hantar --aws secret seal HANTAR_STRIPE_KEY` (HANTAR_STRIPE_SIGNING_SECRET) prints them."
+  type        = object({ prices = string, sealed_key = string, sealed_signing_secret = string })
+  default     = null
+
+  validation {
+    condition     = var.stripe == null || (startswith(try(var.stripe.sealed_key, ""), "sealed:") && startswith(try(var.stripe.sealed_signing_secret, ""), "sealed:"))
+    error_message = "stripe: no secret passes through here unsealed."
+  }
+}
+
 variable "rate_limits" {
   description = "Requests per minute and caller; null: the program's own."
   type        = object({ reads = optional(number), writes = optional(number) })

@@ -2,11 +2,13 @@
 
 pub(crate) mod account;
 pub(crate) mod balance;
+pub(crate) mod billing;
 pub(crate) mod bulk;
 pub(crate) mod campaign_lists;
 pub(crate) mod campaigns;
 pub(crate) mod connection;
 pub(crate) mod consents;
+pub(crate) mod credits;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
@@ -39,6 +41,11 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         "campaigns:send",
         Write,
         post(campaigns::create),
+    ));
+    let credit_settings = gate("billing:read", Read, get(credits::settings)).merge(gate(
+        "billing:write",
+        Write,
+        put(credits::change_settings),
     ));
     let webhooks =
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
@@ -82,6 +89,12 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         ("campaigns/{id}/cancel", "POST", gate("campaigns:send", Write, post(campaigns::cancel))),
         ("campaigns/{id}/recipients", "GET, HEAD", gate("campaigns:read", Read, get(campaign_lists::recipients))),
         ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
+        ("credits/ledger", "GET, HEAD", gate("billing:read", Read, get(credits::ledger))),
+        ("credits/settings", "GET, HEAD, PUT", credit_settings),
+        ("credits/prices", "GET, HEAD", gate("billing:read", Read, get(credits::prices))),
+        ("credits/checkout", "POST", gate("billing:write", Write, post(credits::checkout))),
+        ("credits/invoices", "GET, HEAD", gate("billing:read", Read, get(credits::invoices))),
+        ("billing/stripe", "POST", post(billing::stripe)),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
         ("templates", "GET, HEAD, POST", templates),

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
+use hantar_domain::billing::Billing;
 use hantar_domain::pacing::Pacing;
 use hantar_platform::blobs::NoBlobs;
 use hantar_platform::mail::LogMail;
@@ -57,6 +58,8 @@ impl Door {
             account_keys: Arc::new(AccountKeys::new(shared.clone(), shared.clone(), shared.clone())),
             blobs: Arc::new(NoBlobs),
             mail: Arc::new(LogMail),
+            billing: Billing::Credits,
+            egress: shared.clone(),
             numbers: Arc::new(Numbers::new(shared.clone(), 10)),
             clock: shared.clone(),
             entropy: shared.clone(),

@@ -20,8 +20,8 @@ use hantar_domain::webhook::Endpoint;
 use hantar_domain::zone::Zone;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
-    Clock, Command, DueDelivery, DueWork, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Outcome,
-    PortError, Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession, Work,
+    Call, CallAnswer, Clock, Command, DueDelivery, DueWork, Egress, Entropy, Fleet, FoundVersion, Founding, Job,
+    JobQueue, KeyWrap, Outcome, PortError, Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession, Work,
 };
 
 use super::tenant::{Records, no_handler_calls_this};
@@ -314,6 +314,13 @@ impl Fleet for World {
     }
 
     async fn keep_client_version(&self, _: &FoundVersion) -> Result<(), PortError> {
+        no_handler_calls_this()
+    }
+}
+
+#[async_trait]
+impl Egress for World {
+    async fn post(&self, _: Call) -> CallAnswer {
         no_handler_calls_this()
     }
 }

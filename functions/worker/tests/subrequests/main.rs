@@ -111,6 +111,31 @@ async fn look(world: &World, measured: &mut Measured) {
     }
 }
 
+/// Money: where credits are not bought, which is what this Worker is told.
+async fn count_money(world: &World, measured: &mut Measured) {
+    for (route, path) in [
+        ("GET /api/v1/credits/ledger", "/api/v1/credits/ledger"),
+        ("GET /api/v1/credits/settings", "/api/v1/credits/settings"),
+        ("GET /api/v1/credits/invoices", "/api/v1/credits/invoices"),
+    ] {
+        measured.note(route, 200, world.api("GET", path, None).await);
+    }
+    for body in [r#"{"low_balance":5}"#, r#"{"low_balance":5}"#] {
+        let key = [("idempotency-key", "s1")];
+        let answer = world.api_with("PUT", "/api/v1/credits/settings", Some(body), &key).await;
+        measured.note("PUT /api/v1/credits/settings", 200, answer);
+    }
+    measured.note("GET /api/v1/credits/prices", 409, world.api("GET", "/api/v1/credits/prices", None).await);
+    let order = r#"{"credits":100}"#;
+    let answer = world.api("POST", "/api/v1/credits/checkout", Some(order)).await;
+    measured.note("POST /api/v1/credits/checkout", 409, answer);
+    measured.note(
+        "POST /api/v1/billing/stripe",
+        404,
+        world.ask("POST", "/api/v1/billing/stripe", Some("{}"), &[]).await,
+    );
+}
+
 #[tokio::test]
 async fn no_route_makes_more_calls_than_the_readme_says() {
     let world = World::new().await;
@@ -122,6 +147,7 @@ async fn no_route_makes_more_calls_than_the_readme_says() {
     browse(&world, &mut measured).await;
     message(&world, &mut measured).await;
     look(&world, &mut measured).await;
+    count_money(&world, &mut measured).await;
 
     let told = told();
     let mut wrong = Vec::new();

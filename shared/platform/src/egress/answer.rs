@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 pub(super) struct Reply {
     pub(super) code: u16,
     pub(super) retry_after: Option<Duration>,
-    pub(super) excerpt: String,
+    pub(super) body: Vec<u8>,
 }
 
 impl Reply {
@@ -27,21 +27,20 @@ impl Reply {
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|value| retry_after(value, SystemClock.now()));
         let mut body = response.into_body();
-        let mut kept = Vec::new();
-        let mut read = 0;
-        while read < MAX_ANSWER_BYTES {
+        let mut read = Vec::new();
+        while read.len() < MAX_ANSWER_BYTES {
             let Some(frame) = body.frame().await else { break };
             let Ok(data) = frame?.into_data() else { continue };
-            read += data.len();
-            let room = KEPT_ANSWER_BYTES - kept.len();
-            kept.extend_from_slice(&data[..data.len().min(room)]);
+            let room = MAX_ANSWER_BYTES - read.len();
+            read.extend_from_slice(&data[..data.len().min(room)]);
         }
-        Ok(Self { code, retry_after, excerpt: excerpt(&kept) })
+        Ok(Self { code, retry_after, body: read })
     }
 }
 
 /// Printable text of at most `KEPT_ANSWER_BYTES`. A character that the limit cut in two is left out.
-fn excerpt(bytes: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let bytes = &body[..body.len().min(KEPT_ANSWER_BYTES)];
     let text = String::from_utf8_lossy(bytes);
     let whole = if bytes.len() < KEPT_ANSWER_BYTES { &text } else { text.trim_end_matches('\u{fffd}') };
     let spaced = whole.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c });

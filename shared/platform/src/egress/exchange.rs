@@ -31,7 +31,7 @@ pub(super) fn request(call: Call) -> Result<Request<Full<Bytes>>, Failure> {
     }
     let host = &url[Position::BeforeHost..Position::AfterPort];
     headers.insert(HOST, HeaderValue::from_str(host).map_err(|error| Failure::Protocol.of(url, &error))?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, OURS);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let path = &url[Position::BeforePath..Position::AfterQuery];

@@ -23,8 +23,10 @@ pub mod groups;
 pub mod inbound;
 pub mod keys;
 pub mod leases;
+pub mod ledger;
 pub mod lines;
 pub mod lists;
+pub mod orders;
 pub mod templates;
 pub mod tenants;
 mod world;
@@ -58,6 +60,17 @@ macro_rules! store_cases {
             endings::silence_is_refunded_once_and_a_late_answer_repairs_the_state_alone,
             endings::a_nack_after_the_refund_moves_no_money,
             endings::an_answer_and_the_refund_racing_leave_sound_books,
+            ledger::what_moves_credits_without_a_message_is_noted_the_latest_first,
+            ledger::a_grant_is_noted_once_by_its_name,
+            ledger::noted_movements_come_page_by_page_without_gaps,
+            ledger::what_was_told_of_a_low_balance_is_remembered,
+            ledger::a_threshold_is_set_once_by_its_key,
+            ledger::owners_are_found_among_the_people,
+            orders::orders_are_kept_and_listed_newest_first,
+            orders::an_order_is_paid_once_however_often_that_is_heard,
+            orders::a_payment_counts_also_after_it_failed_and_a_late_failure_changes_nothing,
+            orders::an_order_is_made_once_by_its_key,
+            orders::an_account_may_have_prices_of_its_own,
             lines::turns_come_by_lane_then_by_acceptance,
             lines::scheduled_messages_take_their_turns_when_they_are_due_and_hide_nobody_until_then,
             lines::who_is_due_comes_before_a_backlog_of_less_urgent_ones,

@@ -44,6 +44,8 @@ pub enum Sequence {
     Exports(AccountId),
     /// Erasures of an account.
     Erasures(AccountId),
+    /// Purchases of credits of an account.
+    Orders(AccountId),
 }
 
 /// A new account with its owner and first device: all of it or nothing.

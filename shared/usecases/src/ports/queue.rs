@@ -38,6 +38,8 @@ pub enum Work {
     Ungroup(GroupId),
     /// Messages with a person who is to be forgotten lose what is personal.
     Forget(ErasureId),
+    /// A letter is written about a low balance.
+    LowBalance,
     /// All that is left of a deleted account is deleted.
     Erase,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Work {
             Self::Export(id) => write!(f, "export-{id}"),
             Self::Ungroup(id) => write!(f, "ungroup-{id}"),
             Self::Forget(id) => write!(f, "forget-{id}"),
+            Self::LowBalance => f.write_str("low_balance-0"),
             Self::Erase => f.write_str("erase-0"),
         }
     }
@@ -74,6 +77,7 @@ impl FromStr for Work {
             "export" => Self::Export(ExportId(number)),
             "ungroup" => Self::Ungroup(GroupId(number)),
             "forget" => Self::Forget(ErasureId(number)),
+            "low_balance" => Self::LowBalance,
             "erase" => Self::Erase,
             _ => return Err(NoWork),
         })

@@ -47,9 +47,9 @@ pub trait KeyWrap: Send + Sync {
 pub struct Call {
     /// Where to. Its name is resolved, and each address checked, by the port.
     pub target: Target,
-    /// Headers, in lower case.
+    /// Headers, in lower case. Without `content-type` the body is JSON.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -60,6 +60,8 @@ pub struct CallAnswer {
     pub answer: Answer,
     /// The first bytes of the answer's body, as text.
     pub excerpt: String,
+    /// The answer's body, as far as it was read: up to `MAX_ANSWER_BYTES`.
+    pub body: Vec<u8>,
     /// How long it took.
     pub took: Duration,
 }

@@ -101,6 +101,14 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// A whole number that must be there.
+    pub fn required_number(&mut self, field: &str) -> Option<u64> {
+        if self.value(field).is_none() {
+            self.wrong(field, "is required");
+        }
+        self.number(field)
+    }
+
     /// A whole number between two others.
     pub fn number_within(&mut self, field: &str, least: u64, most: u64) -> Option<u64> {
         let number = self.number(field)?;

@@ -109,7 +109,7 @@ pub struct Flat {
 }
 
 impl Place {
-    fn url(&self, page: u64, cursor: Option<u64>) -> String {
+    fn url(&self, page: u64, cursor: Option<&str>) -> String {
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let and = if self.filters.is_empty() { "" } else { "&" };
         format!("{}?{}{and}page={page}{cursor}", self.path, self.filters)
@@ -121,6 +121,13 @@ impl Place {
 
     /// The page at this place.
     pub fn page<T>(self, data: Vec<T>) -> Page<T> {
+        let cursor = self.next.map(|cursor| cursor.to_string());
+        self.page_before(data, cursor.as_deref())
+    }
+
+    /// The page at this place, where it takes more than a number to say where the next one begins. `cursor` is fit for a
+    /// query as it is; `next` counts for nothing.
+    pub fn page_before<T>(self, data: Vec<T>, cursor: Option<&str>) -> Page<T> {
         let count = u64::try_from(data.len()).unwrap_or(0);
         let before = (self.page - 1).saturating_mul(self.per_page);
         let from = (count > 0).then_some(before + 1);
@@ -130,7 +137,7 @@ impl Place {
             first: self.url(1, None),
             last: last_page.map(|last| self.url(last, None)),
             prev: (self.page > 1).then(|| self.url(self.page - 1, None)),
-            next: self.next.map(|cursor| self.url(self.page + 1, Some(cursor))),
+            next: cursor.map(|cursor| self.url(self.page + 1, Some(cursor))),
         };
         let flat = Flat {
             current_page: self.page,

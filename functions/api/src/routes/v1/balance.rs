@@ -18,5 +18,5 @@ pub(crate) async fn show(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Data<BalanceBody>>, ApiError> {
     let balance = api.parts.tenants.for_account(caller.account).balance().await?;
-    Ok(Json(Data { data: balance.into() }))
+    Ok(Json(Data { data: BalanceBody::new(balance, api.parts.billing.charges()) }))
 }
