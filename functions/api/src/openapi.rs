@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{balance, connection, exports, imports, message_list, messages, numbers, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +22,11 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         message_list::list,
         messages::show,
         messages::cancel,
+        imports::create,
+        imports::show,
+        imports::start,
+        exports::contacts,
+        exports::show,
         balance::show,
         webhooks::list,
         webhooks::create,

@@ -2,6 +2,9 @@
 
 mod contact;
 pub mod deliver_webhook;
+mod export;
+mod import;
+mod pieces;
 pub mod relay;
 pub mod sweep;
 pub mod work;

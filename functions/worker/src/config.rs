@@ -9,6 +9,8 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
 //! | `HANTAR_QUEUE_PREFIX` | how the names of the queues begin | must be given |
 //! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
+//! | `HANTAR_BUCKET` | the bucket of large things | imports and exports are refused |
+//! | `HANTAR_BUCKET_ENDPOINT_URL`, `HANTAR_BUCKET_REGION`, `HANTAR_BUCKET_ACCESS_KEY_ID`, `HANTAR_BUCKET_SECRET_ACCESS_KEY` | a service that speaks like S3, such as R2 | the bucket is on AWS |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
@@ -29,6 +31,8 @@ pub struct Config {
     pub tables: TableNames,
     /// How the names of the queues begin.
     pub queue_prefix: String,
+    /// The bucket of large things, and where it is.
+    pub bucket: Option<(AwsEndpoint, String)>,
     /// How many shards there should be.
     pub shards: Option<u16>,
     /// Who serves what a Worker cannot.
@@ -46,8 +50,10 @@ impl Config {
     /// The first that is missing or wrong.
     pub fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let from = Variables(get);
+        let aws = from.aws()?;
         Ok(Self {
-            aws: from.aws()?,
+            bucket: from.bucket(&aws)?,
+            aws,
             tables: TableNames {
                 business: from.needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
                 engine: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,

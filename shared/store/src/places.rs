@@ -1,7 +1,8 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
 use hantar_domain::ids::{
-    AccountId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, Shard, UserId,
+    AccountId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, ExportId, GroupId, ImportId, MessageId, Shard,
+    UserId,
 };
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
@@ -61,6 +62,14 @@ impl Place {
 
     pub(crate) fn endpoint(account: AccountId, endpoint: EndpointId) -> Self {
         Self::business(of_account(account), format!("{ENDPOINT}{}", ordered(endpoint.0)))
+    }
+
+    pub(crate) fn import(account: AccountId, import: ImportId) -> Self {
+        Self::business(files_of(account), format!("{IMPORT}{}", ordered(import.0)))
+    }
+
+    pub(crate) fn export(account: AccountId, export: ExportId) -> Self {
+        Self::business(files_of(account), format!("{EXPORT}{}", ordered(export.0)))
     }
 
     pub(crate) fn idempotency(account: AccountId, key: &[u8; 32]) -> Self {
@@ -250,6 +259,8 @@ impl Place {
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
+pub(crate) const IMPORT: &str = "IMPORT#";
+pub(crate) const EXPORT: &str = "EXPORT#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
@@ -312,6 +323,10 @@ pub(crate) fn events_about(account: AccountId, endpoint: EndpointId, message: Me
 /// A number's digits, the last one first.
 pub(crate) fn reversed(digits: &str) -> String {
     digits.chars().rev().collect()
+}
+
+pub(crate) fn files_of(account: AccountId) -> String {
+    format!("A#{account}#F")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

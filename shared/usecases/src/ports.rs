@@ -10,6 +10,7 @@ mod consents;
 mod contacts;
 mod erasures;
 mod error;
+mod files;
 mod fleet;
 mod groups;
 mod keys;
@@ -22,7 +23,7 @@ mod system;
 mod templates;
 mod tenant;
 
-pub use blobs::{BlobKey, Blobs, Presigned};
+pub use blobs::{BlobKey, Blobs, PIECE_BYTES, Presigned};
 pub use bulks::Bulks;
 pub use campaigns::Campaigns;
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
@@ -32,6 +33,7 @@ pub use contacts::{
 };
 pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
+pub use files::{Files, Started};
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
 pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};

@@ -6,7 +6,9 @@
 pub mod credits;
 pub mod device;
 pub mod error;
+pub mod export;
 pub mod fields;
+pub mod import;
 pub mod message;
 pub mod number;
 pub mod page;

@@ -18,6 +18,8 @@ locals {
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      # Long work that a request begins.
+      { table = "engine", actions = local.put, keys = ["WORK#*"] },
     ]
     relay = [
       { table = "business", actions = local.read, keys = ["A#*"] },
@@ -34,11 +36,17 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
-    jobs = []
+    jobs = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "WORK#*"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "WORK#*"] },
+      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+    ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*", "WORK#*"] },
       # Entries whose delivery is gone.
       { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
@@ -50,8 +58,8 @@ locals {
 
   queues = {
     api = [
-      # For commands.
-      { actions = local.send, arns = var.queues.shards },
+      # For commands, and for long work.
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs]) },
     ]
     relay = [
       { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks, var.queues.parked]) },
@@ -63,21 +71,33 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
-      { actions = local.send, arns = [var.queues.parked] },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.parked]) },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
     timers = [
-      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks]) },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.webhooks]) },
     ]
   }
 
   further = {
-    api      = [local.unwrap]
+    # Whoever uses an address that it signs acts in its name.
+    api = concat([
+      local.unwrap,
+      { actions = ["s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
+      { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
+    ], local.encrypted)
     relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
     webhooks = [local.unwrap]
-    jobs     = []
-    timers   = []
+    jobs = concat([
+      { actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
+      # Without it what is not there would be forbidden.
+      { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
+    ], local.encrypted)
+    timers = []
   }
+
+  # What is in the bucket is encrypted.
+  encrypted = [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], arns = [var.data_key_arn] }]
 
   unwrap = { actions = ["kms:Decrypt"], arns = [var.accounts_key_arn] }
 

@@ -16,6 +16,8 @@ locals {
     local.emulated ? { HANTAR_AWS_ENDPOINT_URL = var.endpoint } : {},
   )
 
+  blobs = { HANTAR_BUCKET = module.storage.bucket }
+
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }
 
   limits = merge(
@@ -66,6 +68,7 @@ module "storage" {
   name        = var.name
   kms_key_arn = module.secrets.data_key_arn
   disposable  = var.disposable
+  origins     = [module.edge.public_url]
 }
 
 module "functions" {
@@ -80,9 +83,12 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress)
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.blobs)
+    jobs     = local.blobs
     webhooks = local.egress
   }
+
+  bucket_arn = module.storage.arn
 
   tables = {
     business = module.business.arn

@@ -2,6 +2,8 @@
 
 pub(crate) mod balance;
 pub(crate) mod connection;
+pub(crate) mod exports;
+pub(crate) mod imports;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
@@ -41,6 +43,12 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),
         ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
+        ("contacts/import", "POST", gate("contacts:write", Write, post(imports::create))),
+        ("contacts/import/{id}", "GET, HEAD", gate("contacts:read", Read, get(imports::show))),
+        ("contacts/import/{id}/start", "POST", gate("contacts:write", Write, post(imports::start))),
+        // Begins work.
+        ("contacts/export", "GET, HEAD", gate("contacts:read", Write, get(exports::contacts))),
+        ("contacts/export/{id}", "GET, HEAD", gate("contacts:read", Read, get(exports::show))),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
         ("openapi.json", "GET, HEAD", get(openapi::document)),

@@ -16,7 +16,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
 
-use super::{Bulks, Campaigns, Commands, Consents, Contacts, Ledger, People, PortError, Templates};
+use super::{Bulks, Campaigns, Commands, Consents, Contacts, Files, Ledger, People, PortError, Templates};
 
 /// The only way to a tenant's records.
 pub trait Tenants: Send + Sync {
@@ -292,6 +292,9 @@ pub trait Tenant: Commands + Send + Sync {
 
     /// Its campaigns.
     fn campaigns(&self) -> &dyn Campaigns;
+
+    /// Its imports and exports.
+    fn files(&self) -> &dyn Files;
 
     /// Its money.
     fn ledger(&self) -> &dyn Ledger;
