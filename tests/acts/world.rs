@@ -14,7 +14,7 @@ use hantar_jobs::relay::{Record, Relay};
 use hantar_jobs::sweep::Sweeper;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
-use hantar_platform::blobs::FolderBlobs;
+use hantar_platform::blobs::{FolderBlobs, Signer};
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::faults::{FaultPlan, FaultyClient};
@@ -133,9 +133,15 @@ impl World {
             wrap,
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-            blobs: Arc::new(FolderBlobs::new(self.folder.path().join("blobs"))),
+            blobs: Arc::new(self.blobs()),
             mailbox: self.mailbox.clone(),
         }
+    }
+
+    /// The folder of large things.
+    pub(crate) fn blobs(&self) -> FolderBlobs {
+        let signer = Signer::new([7; 32], Arc::new(self.clock.clone()));
+        FolderBlobs::served(self.folder.path().join("blobs"), signer)
     }
 
     /// A new account, in a process of its own.

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, credits, message_list, messages,
-    numbers, templates, webhooks,
+    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, credits, exports, imports,
+    message_list, messages, numbers, templates, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,11 @@ use crate::routes::v1::{
         campaigns::resume,
         campaigns::cancel,
         campaign_lists::recipients,
+        imports::create,
+        imports::show,
+        imports::start,
+        exports::contacts,
+        exports::show,
         balance::show,
         account::show,
         account::change,

@@ -13,7 +13,7 @@ use hantar_domain::time::Timestamp;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, Job, JobQueue, Mail, PortError, Queue, Tenants, Work};
 
-use crate::Decision;
+use crate::{Decision, export, import};
 
 /// For how long a step has the work to itself. A step that takes longer may be done by somebody else, too.
 const CLAIMED: Duration = Duration::from_mins(1);
@@ -87,7 +87,9 @@ impl Worker {
             Work::Ungroup(group) => self.clear_group(account, group).await,
             Work::Forget(erasure) => self.forget_person(account, erasure).await,
             Work::LowBalance => self.write_letters(account).await,
-            Work::Import(_) | Work::Export(_) | Work::Erase => {
+            Work::Import(id) => import::step(self, account, id).await,
+            Work::Export(id) => export::step(self, account, id).await,
+            Work::Erase => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)
             }

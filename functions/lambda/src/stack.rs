@@ -9,7 +9,7 @@ use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{Connector, dynamodb, sqs, tokio_sleep};
-use hantar_platform::blobs::NoBlobs;
+use hantar_platform::blobs::{NoBlobs, S3Blobs};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::cloud::{Cloud, KeySource};
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
@@ -98,7 +98,9 @@ impl Stack {
 
     /// Large things.
     pub fn blobs(&self) -> Arc<dyn Blobs> {
-        Arc::new(NoBlobs)
+        let Some((endpoint, bucket)) = &self.cloud.bucket else { return Arc::new(NoBlobs) };
+        let (bucket, clock) = (bucket.clone(), self.clock.clone());
+        Arc::new(S3Blobs::new(endpoint, Connector::Https, tokio_sleep(), time(), bucket, clock))
     }
 
     /// Letters.

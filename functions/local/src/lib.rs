@@ -2,6 +2,7 @@
 //! benches can put the same parts together.
 
 pub mod admin;
+pub mod blob_door;
 pub mod cli;
 pub mod engines;
 #[cfg(feature = "simulator")]

@@ -11,7 +11,7 @@ use hantar_domain::pacing::Pacing;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
-use hantar_platform::blobs::FolderBlobs;
+use hantar_platform::blobs::{FolderBlobs, Signer};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
@@ -54,6 +54,8 @@ pub struct Stack {
     pub account_keys: Arc<AccountKeys>,
     /// Large things.
     pub blobs: Arc<dyn Blobs>,
+    /// The folder that they are in, to be served.
+    pub folder: Arc<FolderBlobs>,
     /// Letters.
     pub mail: Arc<dyn Mail>,
     /// Numbers of new things.
@@ -107,6 +109,8 @@ impl Stack {
         let store = Store::new(dynamodb, names.clone(), around);
         let queue: Arc<dyn JobQueue> = Arc::new(SqsQueues::new(sqs, "hantar".into()));
         let (fleet, tenants) = (store.fleet(), store.tenants());
+        let signer = Signer::new(engines.key.derived("addresses of blobs"), clock.clone());
+        let folder = Arc::new(FolderBlobs::served(engines.blobs, signer));
         let wrap: Arc<dyn KeyWrap> = Arc::new(engines.key);
         fleet.prepare().await.context("the tables cannot be prepared")?;
         let shards = fleet.shard_count(SHARDS).await?;
@@ -115,7 +119,8 @@ impl Stack {
             dynamo: engines.dynamo,
             tables: names,
             account_keys: Arc::new(AccountKeys::new(tenants.clone(), wrap.clone(), entropy.clone())),
-            blobs: Arc::new(FolderBlobs::new(engines.blobs)),
+            blobs: folder.clone(),
+            folder,
             mail: Arc::new(LogMail),
             numbers: Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK)),
             leases: store.leases(),

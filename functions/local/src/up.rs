@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use crate::cli::UpArgs;
 use crate::engines::make_private;
 use crate::stack::Stack;
-use crate::{relay_loop, timers, webhook_workers, work_workers};
+use crate::{blob_door, relay_loop, timers, webhook_workers, work_workers};
 
 /// The owner of the first account.
 pub const OWNER: &str = "owner@hantar.local";
@@ -331,7 +331,9 @@ fn router(
         source_url: SOURCE.into(),
         version,
     };
-    hantar_api::router(Arc::new(api)).merge(hantar_dashboard::router(Arc::new(pages)))
+    hantar_api::router(Arc::new(api))
+        .merge(hantar_dashboard::router(Arc::new(pages)))
+        .merge(blob_door::router(stack.folder.clone()))
 }
 
 /// Ready: the tables answer, and the host looks after its shards.

@@ -12,7 +12,7 @@ use hantar_dashboard::DashboardParts;
 use hantar_domain::egress::AllowList;
 use hantar_domain::sealed::DataKey;
 use hantar_platform::aws::{Connector, dynamodb, sqs};
-use hantar_platform::blobs::NoBlobs;
+use hantar_platform::blobs::{Addresses, Bucket, NoBlobs};
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::fetch::{FetchClient, FetchEgress};
@@ -22,7 +22,7 @@ use hantar_queues::SqsQueues;
 use hantar_store::Store;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, KeyWrap, PortError, Sleep};
+use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, KeyWrap, PortError, Sleep};
 
 use crate::config::Config;
 
@@ -82,7 +82,7 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         queue: Arc::new(SqsQueues::new(queues, config.queue_prefix.clone())),
         shards: config.shards.unwrap_or(SHARDS),
         account_keys: Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone())),
-        blobs: Arc::new(NoBlobs),
+        blobs: blobs(config, &clock),
         mail: Arc::new(LogMail),
         billing: config.billing.clone(),
         egress: Arc::new(FetchEgress),
@@ -110,6 +110,14 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         version,
     };
     hantar_api::router(Arc::new(api)).merge(hantar_dashboard::router(Arc::new(pages)))
+}
+
+/// A Worker only says where files are put and fetched.
+fn blobs(config: &Config, clock: &Arc<dyn Clock>) -> Arc<dyn Blobs> {
+    match &config.bucket {
+        Some((endpoint, name)) => Arc::new(Addresses::new(Bucket::new(endpoint, name.clone()), clock.clone())),
+        None => Arc::new(NoBlobs),
+    }
 }
 
 /// A Worker holds no key that opens others, and refuses whoever asks for one.

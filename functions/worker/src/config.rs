@@ -10,6 +10,8 @@
 //! | `HANTAR_QUEUE_PREFIX` | how the names of the queues begin | must be given |
 //! | `HANTAR_SHARDS` | shards, held against what is stored | whatever is stored |
 //! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
+//! | `HANTAR_BUCKET` | the bucket of large things | imports and exports are refused |
+//! | `HANTAR_BUCKET_ENDPOINT_URL`, `HANTAR_BUCKET_REGION`, `HANTAR_BUCKET_ACCESS_KEY_ID`, `HANTAR_BUCKET_SECRET_ACCESS_KEY` | a service that speaks like S3, such as R2 | the bucket is on AWS |
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
 //! | `HANTAR_BILLING`, `HANTAR_PRICES`, `HANTAR_STRIPE_…` | how messages are charged for (`hantar_platform`, module `billing`) | by credits |
@@ -34,6 +36,8 @@ pub struct Config {
     pub tables: TableNames,
     /// How the names of the queues begin.
     pub queue_prefix: String,
+    /// The bucket of large things, and where it is.
+    pub bucket: Option<(AwsEndpoint, String)>,
     /// How many shards there should be.
     pub shards: Option<u16>,
     /// How fast devices send campaigns.
@@ -55,8 +59,10 @@ impl Config {
     /// The first that is missing or wrong.
     pub fn parse(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let from = Variables(get);
+        let aws = from.aws()?;
         Ok(Self {
-            aws: from.aws()?,
+            bucket: from.bucket(&aws)?,
+            aws,
             tables: TableNames {
                 business: from.needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
                 engine: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,

@@ -61,7 +61,7 @@ impl AwsEndpoint {
         }
     }
 
-    #[cfg(all(feature = "kms", not(target_arch = "wasm32")))]
+    #[cfg(all(any(feature = "kms", feature = "s3"), not(target_arch = "wasm32")))]
     pub(crate) fn provider(&self) -> SharedCredentialsProvider {
         self.credentials.clone().unwrap_or_else(|| static_credentials("embedded", "embedded", None))
     }

@@ -2,14 +2,28 @@
 
 #[cfg(feature = "native")]
 mod folder;
+#[cfg(any(feature = "s3", feature = "worker"))]
+mod presign;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "native")]
+mod signed;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 #[cfg(feature = "native")]
-pub use folder::FolderBlobs;
+pub use folder::{FolderBlobs, NotKept, Upload};
 use hantar_domain::ids::AccountId;
 use hantar_usecases::ports::{BlobKey, Blobs, PortError, Presigned};
+#[cfg(any(feature = "s3", feature = "worker"))]
+pub use presign::{Addresses, Bucket};
+#[cfg(feature = "s3")]
+pub use s3::S3Blobs;
+#[cfg(feature = "native")]
+pub(crate) use signed::keyed;
+#[cfg(feature = "native")]
+pub use signed::{Allowed, SERVED_AT, Signer};
 
 /// No place for large things: whoever needs one is refused.
 pub struct NoBlobs;
@@ -29,6 +43,10 @@ impl Blobs for NoBlobs {
     }
 
     async fn size(&self, _: &BlobKey) -> Result<Option<u64>, PortError> {
+        refuse()
+    }
+
+    async fn join(&self, _: &BlobKey, _: &[BlobKey]) -> Result<bool, PortError> {
         refuse()
     }
 

@@ -11,6 +11,8 @@
 //! | `HANTAR_SHARDS` | how many shards there are | 64 |
 //! | `HANTAR_CAMPAIGN_GAP` | seconds between two rows of campaigns on one device, as the hosts have it | 3 |
 //! | `HANTAR_BILLING` | `off`: messages cost nothing; the module `billing` has the rest | `credits` |
+//! | `HANTAR_BUCKET` | the bucket of large things | imports and exports are refused |
+//! | `HANTAR_BUCKET_ENDPOINT_URL`, `HANTAR_BUCKET_REGION`, `HANTAR_BUCKET_ACCESS_KEY_ID`, `HANTAR_BUCKET_SECRET_ACCESS_KEY` | a service that speaks like S3, such as R2 | the bucket is on AWS |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;
@@ -46,13 +48,17 @@ pub struct Cloud {
     pub pacing: Pacing,
     /// Whether messages cost anything.
     pub charges: bool,
+    /// The bucket of large things, and where it is.
+    pub bucket: Option<(AwsEndpoint, String)>,
 }
 
 impl Cloud {
     /// Reads it.
     pub fn parse<G: Fn(&'static str) -> Option<String>>(from: &Variables<G>) -> Result<Self, ConfigError> {
+        let aws = from.aws()?;
         Ok(Self {
-            aws: from.aws()?,
+            bucket: from.bucket(&aws)?,
+            aws,
             business_table: from.needed("HANTAR_BUSINESS_TABLE", "the name of a table")?,
             engine_table: from.needed("HANTAR_ENGINE_TABLE", "the name of a table")?,
             queue_prefix: from.needed("HANTAR_QUEUE_PREFIX", "what the queues' names begin with")?,
@@ -163,6 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_is_on_aws_unless_another_service_is_named() {
+        assert!(Cloud::parse(&with(&[])).unwrap().bucket.is_none());
+        let (endpoint, name) = Cloud::parse(&with(&[("HANTAR_BUCKET", "blobs")])).unwrap().bucket.unwrap();
+        assert_eq!((endpoint.region.as_str(), endpoint.endpoint_url, name.as_str()), ("eu-west-1", None, "blobs"));
+        let other = [
+            ("HANTAR_BUCKET", "blobs"),
+            ("HANTAR_BUCKET_ENDPOINT_URL", "https://abc.r2.cloudflarestorage.com"),
+            ("HANTAR_BUCKET_ACCESS_KEY_ID", "id"),
+            ("HANTAR_BUCKET_SECRET_ACCESS_KEY", "secret"),
+        ];
+        let (endpoint, _) = Cloud::parse(&with(&other)).unwrap().bucket.unwrap();
+        assert_eq!(endpoint.endpoint_url.as_deref(), Some("https://abc.r2.cloudflarestorage.com"));
+        assert_eq!(endpoint.region, "auto");
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_named_with_what_was_expected() {
         let table: &[(&str, &[(&str, &str)])] = &[
             ("HANTAR_AWS_REGION", &[("AWS_REGION", "")]),
@@ -180,6 +202,11 @@ mod tests {
             ("HANTAR_SHARDS", &[("HANTAR_SHARDS", "0")]),
             ("HANTAR_SHARDS", &[("HANTAR_SHARDS", "65536")]),
             ("HANTAR_SHARDS", &[("HANTAR_SHARDS", "four")]),
+            ("HANTAR_BUCKET_ENDPOINT_URL", &[("HANTAR_BUCKET", "b"), ("HANTAR_BUCKET_ENDPOINT_URL", "r2.example.com")]),
+            (
+                "HANTAR_BUCKET_ACCESS_KEY_ID",
+                &[("HANTAR_BUCKET", "b"), ("HANTAR_BUCKET_ENDPOINT_URL", "https://r2.example.com")],
+            ),
             ("HANTAR_KMS_KEY", &[("HANTAR_KMS_KEY", "")]),
             ("HANTAR_KEY_FILE", &[("HANTAR_KMS_KEY", ""), ("HANTAR_KEY_FILE", "/nowhere/master.key")]),
             ("HANTAR_KEY_FILE", &[("HANTAR_KEY_FILE", "/also")]),

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use hantar_domain::sealed::{DataKey, NONCE_BYTES};
 use hantar_usecases::ports::{Entropy, KeyWrap, PortError};
+use hmac::Mac as _;
 
+use crate::blobs::keyed;
 use crate::entropy::SystemEntropy;
 
 const KEY_BYTES: usize = 32;
@@ -71,6 +73,13 @@ impl KeyFile {
         create(path, entropy).map_err(failure(path, "made"))?;
         let gone = || failure(path, "read")(io::ErrorKind::NotFound.into());
         Self::read(path)?.ok_or_else(gone)
+    }
+
+    /// A key for `purpose` (a few words) that tells nothing of this one. The same for the same file, for ever.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = keyed(self.master.bytes());
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 
     fn read(path: &Path) -> Result<Option<Self>, KeyFileError> {
@@ -176,6 +185,16 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), first.master.bytes());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the draft is gone");
         assert_eq!(KeyFile::open(&path, &SystemEntropy).unwrap().master, first.master);
+    }
+
+    #[test]
+    fn a_derived_key_is_one_of_its_file_and_its_purpose() {
+        let [(_a, ours), (_b, other)] = [place(), place()];
+        let [ours, other] = [ours, other].map(|path| KeyFile::open(&path, &SystemEntropy).unwrap());
+        assert_eq!(ours.derived("blobs"), ours.derived("blobs"));
+        assert_ne!(ours.derived("blobs"), ours.derived("letters"));
+        assert_ne!(ours.derived("blobs"), other.derived("blobs"));
+        assert_ne!(ours.derived("blobs"), *ours.master.bytes());
     }
 
     #[test]

@@ -79,4 +79,18 @@ impl<G: Fn(&'static str) -> Option<String>> Variables<G> {
             credentials: Some(static_credentials(&id, &secret, self.get(token).as_deref())),
         })
     }
+
+    /// The bucket of large things and where it is, if one is named: AWS's own, or one of a service that speaks like S3.
+    pub fn bucket(&self, aws: &AwsEndpoint) -> Result<Option<(AwsEndpoint, String)>, ConfigError> {
+        let Some(name) = self.get("HANTAR_BUCKET") else { return Ok(None) };
+        let Some(url) = self.web_address("HANTAR_BUCKET_ENDPOINT_URL")? else { return Ok(Some((aws.clone(), name))) };
+        let id = self.needed("HANTAR_BUCKET_ACCESS_KEY_ID", "an access key id of the bucket's service")?;
+        let secret = self.needed("HANTAR_BUCKET_SECRET_ACCESS_KEY", "a secret access key of the bucket's service")?;
+        let endpoint = AwsEndpoint {
+            endpoint_url: Some(url.as_str().trim_end_matches('/').to_owned()),
+            region: self.get("HANTAR_BUCKET_REGION").unwrap_or_else(|| "auto".to_owned()),
+            credentials: Some(static_credentials(&id, &secret, None)),
+        };
+        Ok(Some((endpoint, name)))
+    }
 }

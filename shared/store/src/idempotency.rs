@@ -6,6 +6,7 @@ use hantar_usecases::ports::{Idempotency, PortError};
 use crate::items::{Fields, Item, NewItem, TTL, bytes, expiry, number};
 use crate::places::Place;
 use crate::tenant::TenantStore;
+use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::Write;
 
 /// What a key says about the request that it comes with.
@@ -37,6 +38,19 @@ pub(crate) fn earlier(taken: &Item, wanted: &Idempotency, kind: &str) -> Result<
     }
 }
 
+/// What became of writes under a caller's key.
+#[derive(Debug)]
+pub(crate) enum Keyed {
+    /// They happened.
+    Done,
+    /// The key stood for the thing with this number, asked for by the same request; nothing was written.
+    Replayed(u64),
+    /// The key stands for another request; nothing was written.
+    Reused,
+    /// A condition of theirs failed; nothing was written.
+    Refused,
+}
+
 impl TenantStore {
     /// What a caller's key stands for, where it may stand for a thing of this kind.
     pub(crate) async fn stands_for(
@@ -51,6 +65,32 @@ impl TenantStore {
             Earlier::Same(id) => Known::Same(id),
             Earlier::Other => Known::Other,
         })
+    }
+
+    /// Carries writes out in one transaction with the caller's key, which then stands for the thing of this kind and
+    /// number; or finds what the key stood for before.
+    pub(crate) async fn under_key(
+        &self,
+        mut writes: Vec<Write>,
+        key: Option<&Idempotency>,
+        (kind, id): (&str, u64),
+        now: Timestamp,
+    ) -> Result<Keyed, PortError> {
+        if let Some(wanted) = key {
+            if let Some(taken) = self.known_key(wanted, now).await? {
+                return stood_for(&taken, wanted, kind);
+            }
+            writes.push(self.put_key(wanted, kind, id, now));
+        }
+        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
+        let Committed::Refused(mut refusals) = self.store.transact(&transaction).await? else {
+            return Ok(Keyed::Done);
+        };
+        match (key, refusals.pop()) {
+            // Another one under this key was faster.
+            (Some(wanted), Some(Refusal::Condition(Some(taken)))) => stood_for(&taken, wanted, kind),
+            _ => Ok(Keyed::Refused),
+        }
     }
 
     /// A key's entry, unless it has ended.
@@ -72,4 +112,12 @@ impl TenantStore {
             .done();
         Write::put(&place, item).when("attribute_not_exists(pk) OR #ttl <= :now").with(":now", number(now.seconds()))
     }
+}
+
+/// What a key's entry says to whoever comes with the key again.
+pub(crate) fn stood_for(taken: &Item, wanted: &Idempotency, kind: &str) -> Result<Keyed, PortError> {
+    Ok(match earlier(taken, wanted, kind)? {
+        Earlier::Same(id) => Keyed::Replayed(id),
+        Earlier::Other => Keyed::Reused,
+    })
 }

@@ -2,8 +2,8 @@
 
 use hantar_domain::campaign::RecipientKey;
 use hantar_domain::ids::{
-    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, GroupId, MessageId, OrderId,
-    Shard, TemplateId, UserId,
+    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, ExportId, GroupId, ImportId,
+    MessageId, OrderId, Shard, TemplateId, UserId,
 };
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
@@ -78,6 +78,14 @@ impl Place {
 
     pub(crate) fn endpoint(account: AccountId, endpoint: EndpointId) -> Self {
         Self::business(of_account(account), format!("{ENDPOINT}{}", ordered(endpoint.0)))
+    }
+
+    pub(crate) fn import(account: AccountId, import: ImportId) -> Self {
+        Self::business(files_of(account), format!("{IMPORT}{}", ordered(import.0)))
+    }
+
+    pub(crate) fn export(account: AccountId, export: ExportId) -> Self {
+        Self::business(files_of(account), format!("{EXPORT}{}", ordered(export.0)))
     }
 
     pub(crate) fn idempotency(account: AccountId, key: &[u8; 32]) -> Self {
@@ -322,6 +330,8 @@ pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
 pub(crate) const USER: &str = "USER#";
+pub(crate) const IMPORT: &str = "IMPORT#";
+pub(crate) const EXPORT: &str = "EXPORT#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Among these, the rows of campaigns.
 pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
@@ -403,6 +413,10 @@ pub(crate) fn reversed(digits: &str) -> String {
 
 pub(crate) fn orders_of(account: AccountId) -> String {
     format!("A#{account}#O")
+}
+
+pub(crate) fn files_of(account: AccountId) -> String {
+    format!("A#{account}#F")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

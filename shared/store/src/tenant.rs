@@ -12,7 +12,7 @@ use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
     Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created,
-    Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
+    Deleted, Delivery, DeliveryState, DeviceChange, Files, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
     OpenTurns, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
@@ -43,6 +43,10 @@ impl Tenant for TenantStore {
     }
 
     fn campaigns(&self) -> &dyn Campaigns {
+        self
+    }
+
+    fn files(&self) -> &dyn Files {
         self
     }
 

@@ -10,6 +10,7 @@ mod consents;
 mod contacts;
 mod erasures;
 mod error;
+mod files;
 mod fleet;
 mod groups;
 mod keys;
@@ -24,7 +25,7 @@ mod system;
 mod templates;
 mod tenant;
 
-pub use blobs::{BlobKey, Blobs, Presigned};
+pub use blobs::{BlobKey, Blobs, PIECE_BYTES, Presigned};
 pub use bulks::{BulkAccepted, Bulks};
 pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
@@ -34,6 +35,7 @@ pub use contacts::{
 };
 pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
+pub use files::{Files, Started};
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
 pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};

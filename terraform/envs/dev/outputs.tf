@@ -28,9 +28,9 @@ output "queues" {
   value       = module.hantar.queues
 }
 
-output "buckets" {
-  description = "The buckets' names."
-  value       = module.hantar.buckets
+output "bucket" {
+  description = "The bucket's name."
+  value       = module.hantar.bucket
 }
 
 output "image_repository" {

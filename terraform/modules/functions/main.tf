@@ -8,8 +8,9 @@ locals {
     relay = { memory = 256, timeout = 60 }
     # Ten calls of up to 15 s side by side. The queue hides its jobs six times as long, as Lambda wants.
     webhooks = { memory = 256, timeout = 30 }
-    jobs     = { memory = 128, timeout = 30 }
-    timers   = { memory = 256, timeout = 300 }
+    # A step reads some thousand rows; a workbook is unpacked in memory. So much memory comes with a whole processor.
+    jobs   = { memory = 1769, timeout = 30 }
+    timers = { memory = 256, timeout = 300 }
   }
 }
 

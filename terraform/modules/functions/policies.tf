@@ -45,7 +45,7 @@ locals {
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
       # Campaigns: recipients and chunks; and the number of shards, to ring for devices.
-      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "WORK#*"] },
       { table = "engine", actions = local.write, keys = ["A#*", "WORK#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
@@ -87,12 +87,24 @@ locals {
   }
 
   further = {
-    api      = [local.unwrap]
+    # Whoever uses an address that it signs acts in its name.
+    api = concat([
+      local.unwrap,
+      { actions = ["s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
+      { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
+    ], local.encrypted)
     relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
     webhooks = [local.unwrap]
-    jobs     = []
-    timers   = []
+    jobs = concat([
+      { actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
+      # Without it what is not there would be forbidden.
+      { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
+    ], local.encrypted)
+    timers = []
   }
+
+  # What is in the bucket is encrypted.
+  encrypted = [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], arns = [var.data_key_arn] }]
 
   unwrap = { actions = ["kms:Decrypt"], arns = [var.accounts_key_arn] }
 

@@ -39,8 +39,13 @@ variable "queues" {
   type        = object({ shards = list(string), webhooks = string, jobs = string, parked = string, dead = string })
 }
 
+variable "bucket_arn" {
+  description = "The bucket of large things."
+  type        = string
+}
+
 variable "data_key_arn" {
-  description = "The key that logs are encrypted with."
+  description = "The key that logs and the bucket are encrypted with."
   type        = string
 }
 

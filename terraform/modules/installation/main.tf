@@ -18,6 +18,8 @@ locals {
     var.campaign_gap == null ? {} : { HANTAR_CAMPAIGN_GAP = tostring(var.campaign_gap) },
   )
 
+  blobs = { HANTAR_BUCKET = module.storage.bucket }
+
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }
 
   stripe = var.stripe == null ? {} : {
@@ -74,6 +76,7 @@ module "storage" {
   name        = var.name
   kms_key_arn = module.secrets.data_key_arn
   disposable  = var.disposable
+  origins     = [module.edge.public_url]
 }
 
 module "functions" {
@@ -88,9 +91,12 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe)
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe, local.blobs)
+    jobs     = local.blobs
     webhooks = local.egress
   }
+
+  bucket_arn = module.storage.arn
 
   tables = {
     business = module.business.arn

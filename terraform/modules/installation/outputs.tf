@@ -23,6 +23,7 @@ output "worker_vars" {
   value = {
     HANTAR_AWS_API_URL    = module.edge.public_url
     HANTAR_AWS_REGION     = data.aws_region.this.name
+    HANTAR_BUCKET         = module.storage.bucket
     HANTAR_BUSINESS_TABLE = module.business.name
     HANTAR_ENGINE_TABLE   = module.engine.name
     HANTAR_QUEUE_PREFIX   = module.queues.prefix
@@ -45,9 +46,9 @@ output "stream_arn" {
   value       = module.business.stream_arn
 }
 
-output "buckets" {
-  description = "The buckets' names."
-  value       = module.storage.buckets
+output "bucket" {
+  description = "The bucket's name."
+  value       = module.storage.bucket
 }
 
 output "image_repository" {

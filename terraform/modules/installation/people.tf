@@ -23,6 +23,7 @@ locals {
       { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      { table = "engine", actions = local.put, keys = ["WORK#*"] },
     ]
   }
 
@@ -49,12 +50,25 @@ locals {
     })
     worker = jsonencode({
       Version = "2012-10-17"
-      Statement = concat(local.statements.worker, [{
-        # For commands.
-        Effect   = "Allow"
-        Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
-        Resource = module.queues.shard_arns
-      }])
+      Statement = concat(local.statements.worker, [
+        {
+          # For commands, and for long work.
+          Effect   = "Allow"
+          Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+          Resource = concat(module.queues.shard_arns, [module.queues.arns.jobs])
+        },
+        {
+          # Whoever uses an address that it signs acts in its name.
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:PutObject"]
+          Resource = ["${module.storage.arn}/*"]
+        },
+        {
+          Effect   = "Allow"
+          Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+          Resource = [module.secrets.data_key_arn]
+        },
+      ])
     })
   }
 }

@@ -1,27 +1,22 @@
-# What is too large for the tables: media, uploads to import, exports to fetch. Private; reached by presigned URLs only.
+# What is too large for the tables: media, uploads to import, exports to fetch. One bucket, private, reached by presigned
+# URLs and by the functions that read and make files. Names begin with the kind, which says for how long an object is kept.
 
 data "aws_caller_identity" "this" {}
 
 resource "aws_s3_bucket" "this" {
-  for_each = var.kept_days
-
-  bucket        = "${var.name}-${each.key}-${data.aws_caller_identity.this.account_id}"
+  bucket        = "${var.name}-blobs-${data.aws_caller_identity.this.account_id}"
   force_destroy = var.disposable
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
-  for_each = aws_s3_bucket.this
-
-  bucket = each.value.id
+  bucket = aws_s3_bucket.this.id
   rule {
     object_ownership = "BucketOwnerEnforced"
   }
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
-  for_each = aws_s3_bucket.this
-
-  bucket                  = each.value.id
+  bucket                  = aws_s3_bucket.this.id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -29,9 +24,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
-  for_each = aws_s3_bucket.this
-
-  bucket = each.value.id
+  bucket = aws_s3_bucket.this.id
   rule {
     bucket_key_enabled = true
     apply_server_side_encryption_by_default {
@@ -42,28 +35,50 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  for_each = aws_s3_bucket.this
+  bucket = aws_s3_bucket.this.id
 
-  bucket = each.value.id
+  # The bucket's own rule: what is not ended is thrown away.
   rule {
-    id     = "expire"
+    id     = "parts"
     status = "Enabled"
     filter {
       prefix = ""
-    }
-    expiration {
-      days = var.kept_days[each.key]
     }
     abort_incomplete_multipart_upload {
       days_after_initiation = 1
     }
   }
+
+  dynamic "rule" {
+    for_each = var.kept_days
+    content {
+      id     = rule.key
+      status = "Enabled"
+      filter {
+        prefix = "${rule.key}/"
+      }
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+}
+
+# Pages put files to the bucket, and fetch them from it.
+resource "aws_s3_bucket_cors_configuration" "this" {
+  count = length(var.origins) > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket.this.id
+  cors_rule {
+    allowed_methods = ["GET", "PUT"]
+    allowed_origins = var.origins
+    allowed_headers = ["content-type", "if-none-match"]
+    max_age_seconds = 3600
+  }
 }
 
 resource "aws_s3_bucket_policy" "this" {
-  for_each = aws_s3_bucket.this
-
-  bucket = each.value.id
+  bucket = aws_s3_bucket.this.id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -71,7 +86,7 @@ resource "aws_s3_bucket_policy" "this" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
-      Resource  = [each.value.arn, "${each.value.arn}/*"]
+      Resource  = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   })

@@ -1,9 +1,9 @@
-output "buckets" {
-  description = "The buckets' names, by kind."
-  value       = { for kind, bucket in aws_s3_bucket.this : kind => bucket.id }
+output "bucket" {
+  description = "The bucket's name."
+  value       = aws_s3_bucket.this.id
 }
 
-output "arns" {
-  description = "The buckets' ARNs, by kind."
-  value       = { for kind, bucket in aws_s3_bucket.this : kind => bucket.arn }
+output "arn" {
+  description = "The bucket's ARN."
+  value       = aws_s3_bucket.this.arn
 }

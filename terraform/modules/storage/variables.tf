@@ -17,8 +17,16 @@ variable "kept_days" {
   description = "For how many days each kind of object is kept."
   type        = map(number)
   default = {
-    media   = 90
-    imports = 7
-    exports = 7
+    bulks     = 30
+    campaigns = 90
+    exports   = 7
+    imports   = 7
+    media     = 90
   }
+}
+
+variable "origins" {
+  description = "The origins of pages that put files to the bucket and fetch them."
+  type        = list(string)
+  default     = []
 }

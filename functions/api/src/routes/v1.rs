@@ -9,6 +9,8 @@ pub(crate) mod campaigns;
 pub(crate) mod connection;
 pub(crate) mod consents;
 pub(crate) mod credits;
+pub(crate) mod exports;
+pub(crate) mod imports;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
@@ -95,6 +97,12 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         ("credits/checkout", "POST", gate("billing:write", Write, post(credits::checkout))),
         ("credits/invoices", "GET, HEAD", gate("billing:read", Read, get(credits::invoices))),
         ("billing/stripe", "POST", post(billing::stripe)),
+        ("contacts/import", "POST", gate("contacts:write", Write, post(imports::create))),
+        ("contacts/import/{id}", "GET, HEAD", gate("contacts:read", Read, get(imports::show))),
+        ("contacts/import/{id}/start", "POST", gate("contacts:write", Write, post(imports::start))),
+        // Begins work.
+        ("contacts/export", "GET, HEAD", gate("contacts:read", Write, get(exports::contacts))),
+        ("contacts/export/{id}", "GET, HEAD", gate("contacts:read", Read, get(exports::show))),
         ("webhooks", "GET, HEAD, POST", webhooks),
         ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
         ("templates", "GET, HEAD, POST", templates),

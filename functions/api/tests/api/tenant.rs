@@ -17,8 +17,9 @@ use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
     Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents,
-    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, Idempotency, Inbound, Ledger, MessageFilter,
-    MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, Files, Idempotency, Inbound, Ledger,
+    MessageFilter, MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates,
+    Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -104,6 +105,10 @@ impl Tenant for Records {
     }
 
     fn campaigns(&self) -> &dyn Campaigns {
+        no_handler_calls_this()
+    }
+
+    fn files(&self) -> &dyn Files {
         no_handler_calls_this()
     }
 

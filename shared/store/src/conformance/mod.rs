@@ -18,6 +18,7 @@ pub mod deliveries;
 pub mod devices;
 pub mod endings;
 pub mod facts;
+pub mod files;
 pub mod fleet;
 pub mod groups;
 pub mod inbound;
@@ -169,6 +170,11 @@ macro_rules! store_cases {
             groups::members_come_in_order_of_their_numbers_and_join_without_gaps,
             groups::contacts_move_in_and_out_and_are_counted,
             groups::a_deleted_group_is_cleared_step_by_step,
+            files::an_import_is_made_once_under_its_key_with_its_work,
+            files::an_import_is_started_once,
+            files::of_two_who_record_a_step_one_is_refused,
+            files::an_export_is_made_once_under_its_key_with_its_work,
+            files::files_are_found_by_their_own_account_alone,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

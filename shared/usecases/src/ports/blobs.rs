@@ -36,6 +36,9 @@ pub struct Presigned {
     pub headers: Vec<(String, String)>,
 }
 
+/// The least that a blob must have to be joined with another behind it.
+pub const PIECE_BYTES: usize = 5 * 1024 * 1024;
+
 /// Large things.
 #[async_trait]
 pub trait Blobs: Send + Sync {
@@ -48,13 +51,18 @@ pub trait Blobs: Send + Sync {
     /// How long a blob is, in bytes.
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>, PortError>;
 
+    /// Makes a blob of others, in their order; they stay. Each but the last has at least [`PIECE_BYTES`]; there is at
+    /// least one, and at most 10,000. Whole or not at all; a repeat replaces it. `false` when one of them is not there.
+    async fn join(&self, key: &BlobKey, pieces: &[BlobKey]) -> Result<bool, PortError>;
+
     /// Deletes a blob. Repeatable.
     async fn delete(&self, key: &BlobKey) -> Result<(), PortError>;
 
     /// Deletes all blobs of an account. Repeatable.
     async fn delete_all(&self, account: AccountId) -> Result<(), PortError>;
 
-    /// Where one file of exactly `size` bytes may be put, for so long.
+    /// Where one file of exactly `size` bytes may be put once, for so long. An address that begins with a slash is on the
+    /// server that the caller speaks to.
     async fn upload(&self, key: &BlobKey, size: u64, valid_for: Duration) -> Result<Presigned, PortError>;
 
     /// Where a blob may be fetched from, for so long, to be saved under `filename`.

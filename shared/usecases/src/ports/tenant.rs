@@ -17,7 +17,7 @@ use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
 use hantar_domain::zone::Zone;
 
-use super::{Bulks, Campaigns, Commands, Consents, Contacts, Ledger, People, PortError, Templates};
+use super::{Bulks, Campaigns, Commands, Consents, Contacts, Files, Ledger, People, PortError, Templates};
 
 /// A change of what an account says of itself: what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -306,6 +306,9 @@ pub trait Tenant: Commands + Send + Sync {
 
     /// Its campaigns.
     fn campaigns(&self) -> &dyn Campaigns;
+
+    /// Its imports and exports.
+    fn files(&self) -> &dyn Files;
 
     /// Its money.
     fn ledger(&self) -> &dyn Ledger;

@@ -11,6 +11,7 @@ variables {
   log_days         = 30
   data_key_arn     = "arn:aws:kms:ap-southeast-1:123456789012:key/data"
   accounts_key_arn = "arn:aws:kms:ap-southeast-1:123456789012:key/accounts"
+  bucket_arn       = "arn:aws:s3:::hantar-blobs-123456789012"
   tables = {
     business = "arn:aws:dynamodb:ap-southeast-1:123456789012:table/business"
     engine   = "arn:aws:dynamodb:ap-southeast-1:123456789012:table/engine"
@@ -59,12 +60,20 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "functions share a role"
   }
   assert {
-    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "kms:")]) == toset(["api", "webhooks"])
+    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "key/accounts")]) == toset(["api", "webhooks"])
     error_message = "others than those that open secrets may unwrap accounts' keys"
   }
   assert {
     condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "TOKEN#") && !strcontains(aws_iam_role_policy.this["jobs"].policy, "EMAIL#")
     error_message = "long work has to do with those who sign in"
+  }
+  assert {
+    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "s3:")]) == toset(["api", "jobs"])
+    error_message = "others than those that sign addresses and do long work reach the bucket"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["api"].policy, "s3:DeleteObject")
+    error_message = "the api deletes files"
   }
   assert {
     condition = alltrue([
