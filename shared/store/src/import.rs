@@ -7,7 +7,7 @@ use hantar_domain::file::{FileFormat, Stage};
 use hantar_domain::ids::{GroupId, ImportId};
 use hantar_domain::import::{Encoding, Failure, Field, Import, Plan, Reading, Rows, Separator, Trouble};
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Created, Idempotency, PortError, Started, Work};
+use hantar_usecases::ports::{Created, Idempotency, PortError, ImportStart, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{StoredPieces, from_json, json};
@@ -113,7 +113,7 @@ impl TenantStore {
         })
     }
 
-    pub(crate) async fn begun_before(&self, key: &Idempotency, at: Timestamp) -> Result<Option<Started>, PortError> {
+    pub(crate) async fn begun_before(&self, key: &Idempotency, at: Timestamp) -> Result<Option<ImportStart>, PortError> {
         match self.known_key(key, at).await? {
             Some(taken) => self.begun(stood_for(&taken, key, KIND)?).await.map(Some),
             None => Ok(None),
@@ -125,20 +125,20 @@ impl TenantStore {
         import: &Import,
         at: Timestamp,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Started, PortError> {
+    ) -> Result<ImportStart, PortError> {
         let writes = vec![put(import, self.store.fresh_token())?, arm(self.account, Work::Import(import.id), at)];
         self.begun(self.under_key(writes, idempotency, (KIND, import.id.0), at).await?).await
     }
 
-    async fn begun(&self, keyed: Keyed) -> Result<Started, PortError> {
+    async fn begun(&self, keyed: Keyed) -> Result<ImportStart, PortError> {
         Ok(match keyed {
-            Keyed::Done => Started::Now,
+            Keyed::Done => ImportStart::Now,
             Keyed::Replayed(id) => match self.own_import(ImportId(id)).await? {
-                Some(import) => Started::Replayed(Box::new(import)),
-                None => Started::KeyReused,
+                Some(import) => ImportStart::Replayed(Box::new(import)),
+                None => ImportStart::KeyReused,
             },
-            Keyed::Reused => Started::KeyReused,
-            Keyed::Refused => Started::Changed,
+            Keyed::Reused => ImportStart::KeyReused,
+            Keyed::Refused => ImportStart::Changed,
         })
     }
 

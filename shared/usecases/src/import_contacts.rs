@@ -9,7 +9,7 @@ use hantar_domain::import::{Import, Plan, Reading, Rows};
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
 use crate::ports::{
-    BlobKey, Blobs, Clock, Created, Job, JobQueue, PortError, Presigned, Queue, Sequence, Started, Tenant, Work,
+    BlobKey, Blobs, Clock, Created, Job, JobQueue, PortError, Presigned, Queue, Sequence, ImportStart, Tenant, Work,
 };
 
 /// For how long a file may be uploaded, and one of rejected rows be fetched once somebody asked for its address.
@@ -135,7 +135,7 @@ pub async fn start_import(
     });
     if let Some(key) = &key {
         match files.earlier_start(key, now).await? {
-            Some(Started::Replayed(import)) => return Ok(*import),
+            Some(ImportStart::Replayed(import)) => return Ok(*import),
             Some(_) => return Err(ImportError::KeyReused),
             None => {}
         }
@@ -155,10 +155,10 @@ pub async fn start_import(
         ..import
     };
     match files.start_import(&started, now, key.as_ref()).await? {
-        Started::Now => {}
-        Started::Replayed(import) => return Ok(*import),
-        Started::KeyReused => return Err(ImportError::KeyReused),
-        Started::Changed => return Err(ImportError::TooLate),
+        ImportStart::Now => {}
+        ImportStart::Replayed(import) => return Ok(*import),
+        ImportStart::KeyReused => return Err(ImportError::KeyReused),
+        ImportStart::Changed => return Err(ImportError::TooLate),
     }
     ring(with.queue, account, Work::Import(id)).await;
     Ok(started)

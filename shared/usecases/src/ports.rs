@@ -35,7 +35,7 @@ pub use contacts::{
 };
 pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
-pub use files::{Files, Started};
+pub use files::{Files, ImportStart};
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
 pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};

@@ -8,7 +8,7 @@ use hantar_domain::file::{FileFormat, Stage};
 use hantar_domain::ids::{ExportId, ImportId};
 use hantar_domain::import::{Import, Reading, Rows};
 use hantar_usecases::idempotency::idempotency;
-use hantar_usecases::ports::{Created, Started, Work};
+use hantar_usecases::ports::{Created, ImportStart, Work};
 
 use super::{Home, World};
 
@@ -80,11 +80,11 @@ pub async fn an_import_is_started_once(world: World) {
     let keys: Vec<_> = (0..4).map(|n| idempotency("start", &format!("key {n}"), b"request", home.now())).collect();
     let starts = keys.iter().map(|key| files.start_import(&started, home.now(), Some(key)));
     let answers: Vec<_> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
-    let winners: Vec<_> = answers.iter().enumerate().filter(|(_, answer)| **answer == Started::Now).collect();
+    let winners: Vec<_> = answers.iter().enumerate().filter(|(_, answer)| **answer == ImportStart::Now).collect();
     assert_eq!(winners.len(), 1, "{answers:?}");
     let winner = &keys[winners[0].0];
     let now = files.import(ImportId(1)).await.unwrap().unwrap();
-    assert_eq!(files.earlier_start(winner, home.now()).await.unwrap(), Some(Started::Replayed(Box::new(now))));
+    assert_eq!(files.earlier_start(winner, home.now()).await.unwrap(), Some(ImportStart::Replayed(Box::new(now))));
     let due = world.fleet.due_work(home.now(), 100).await.unwrap();
     assert!(due.iter().any(|one| one.account == home.account && one.work == Work::Import(ImportId(1))));
 }

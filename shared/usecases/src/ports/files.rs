@@ -10,7 +10,7 @@ use super::{Created, Idempotency, PortError};
 
 /// What became of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
+pub enum ImportStart {
     /// It runs.
     Now,
     /// The idempotency key stood for this start. The import as it is.
@@ -35,7 +35,7 @@ pub trait Files: Send + Sync {
     async fn import(&self, id: ImportId) -> Result<Option<Import>, PortError>;
 
     /// What an idempotency key stands for as that of a start: `Replayed` or `KeyReused`; `None` when it stands for nothing.
-    async fn earlier_start(&self, key: &Idempotency, at: Timestamp) -> Result<Option<Started>, PortError>;
+    async fn earlier_start(&self, key: &Idempotency, at: Timestamp) -> Result<Option<ImportStart>, PortError>;
 
     /// Stores a started import and notes its work, in one transaction, if the stored one has its version.
     async fn start_import(
@@ -43,7 +43,7 @@ pub trait Files: Send + Sync {
         import: &Import,
         at: Timestamp,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Started, PortError>;
+    ) -> Result<ImportStart, PortError>;
 
     /// Stores how far an import is, if the stored one has its version; `false` when somebody else was faster.
     async fn change_import(&self, import: &Import) -> Result<bool, PortError>;
