@@ -7,7 +7,7 @@ use hantar_domain::file::Pieces;
 use hantar_domain::ids::{ExportId, ImportId};
 use hantar_domain::import::Import;
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Created, Files, Idempotency, PortError, Started};
+use hantar_usecases::ports::{Created, Files, Idempotency, PortError, ImportStart};
 use serde::{Deserialize, Serialize};
 
 use crate::items::Fields;
@@ -28,7 +28,7 @@ impl Files for TenantStore {
         self.own_import(id).await
     }
 
-    async fn earlier_start(&self, key: &Idempotency, at: Timestamp) -> Result<Option<Started>, PortError> {
+    async fn earlier_start(&self, key: &Idempotency, at: Timestamp) -> Result<Option<ImportStart>, PortError> {
         self.begun_before(key, at).await
     }
 
@@ -37,7 +37,7 @@ impl Files for TenantStore {
         import: &Import,
         at: Timestamp,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Started, PortError> {
+    ) -> Result<ImportStart, PortError> {
         self.begin_import(import, at, idempotency).await
     }
 
