@@ -9,7 +9,10 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{
+    balance, connection, contact_erasures, contact_groups, contact_list, contacts, message_list, messages, numbers,
+    webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +20,22 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
     paths(
         connection::status,
         connection::qr,
+        contact_list::list,
+        contacts::save,
+        contacts::show,
+        contacts::change,
+        contacts::remove,
+        contacts::merge,
+        contact_groups::list,
+        contact_groups::create,
+        contact_groups::show,
+        contact_groups::rename,
+        contact_groups::remove,
+        contact_groups::fill,
+        contact_groups::empty,
+        contact_erasures::list,
+        contact_erasures::create,
+        contact_erasures::show,
         numbers::look_up,
         messages::send,
         message_list::list,

@@ -3,8 +3,11 @@
 //! Shapes and texts follow Laravel, in which that API is written: resources under `data`, its paginator, its
 //! validation messages.
 
+pub mod contact;
+pub mod contact_group;
 pub mod credits;
 pub mod device;
+pub mod erasure;
 pub mod error;
 pub mod fields;
 pub mod message;

@@ -18,6 +18,10 @@ locals {
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      # What contacts are found by, and their counts.
+      { table = "engine", actions = local.write, keys = ["A#*#K*"] },
+      # Long work, noted where it begins.
+      { table = "engine", actions = ["dynamodb:PutItem"], keys = ["WORK#*"] },
     ]
     relay = [
       { table = "business", actions = local.read, keys = ["A#*"] },
@@ -34,11 +38,18 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
-    jobs = []
+    jobs = [
+      { table = "business", actions = local.read, keys = ["A#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*"] },
+      # What contacts are found by, and their counts.
+      { table = "engine", actions = local.write, keys = ["A#*#K*"] },
+      { table = "engine", actions = local.write, keys = ["WORK#*"] },
+    ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*", "WORK#*"] },
       # Entries whose delivery is gone.
       { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
@@ -63,11 +74,11 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
-      { actions = local.send, arns = [var.queues.parked] },
+      { actions = local.send, arns = [var.queues.jobs, var.queues.parked] },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
     timers = [
-      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks]) },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.webhooks]) },
     ]
   }
 

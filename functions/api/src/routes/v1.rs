@@ -2,6 +2,10 @@
 
 pub(crate) mod balance;
 pub(crate) mod connection;
+pub(crate) mod contact_erasures;
+pub(crate) mod contact_groups;
+pub(crate) mod contact_list;
+pub(crate) mod contacts;
 pub(crate) mod message_list;
 pub(crate) mod messages;
 pub(crate) mod numbers;
@@ -13,7 +17,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::Api;
 use crate::auth::{Gate, guard};
@@ -33,7 +37,38 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
     let webhook =
         gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove)));
+    let contacts =
+        gate("contacts:read", Read, get(contact_list::list)).merge(gate("contacts:write", Write, post(contacts::save)));
+    let contact = gate("contacts:read", Read, get(contacts::show)).merge(gate(
+        "contacts:write",
+        Write,
+        put(contacts::change).delete(contacts::remove),
+    ));
+    let groups = gate("contacts:read", Read, get(contact_groups::list)).merge(gate(
+        "contacts:write",
+        Write,
+        post(contact_groups::create),
+    ));
+    let group = gate("contacts:read", Read, get(contact_groups::show)).merge(gate(
+        "contacts:write",
+        Write,
+        put(contact_groups::rename).delete(contact_groups::remove),
+    ));
+    let erasures = gate("contacts:read", Read, get(contact_erasures::list)).merge(gate(
+        "contacts:write",
+        Write,
+        post(contact_erasures::create),
+    ));
+    let members = gate("contacts:write", Write, post(contact_groups::fill).delete(contact_groups::empty));
     [
+        ("contacts", "GET, HEAD, POST", contacts),
+        ("contacts/{id}", "GET, HEAD, PUT, DELETE", contact),
+        ("contacts/{id}/merge", "POST", gate("contacts:write", Write, post(contacts::merge))),
+        ("contact-groups", "GET, HEAD, POST", groups),
+        ("contact-groups/{id}", "GET, HEAD, PUT, DELETE", group),
+        ("contact-groups/{id}/contacts", "POST, DELETE", members),
+        ("contact-erasures", "GET, HEAD, POST", erasures),
+        ("contact-erasures/{id}", "GET, HEAD", gate("contacts:read", Read, get(contact_erasures::show))),
         ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
         ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
         ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),

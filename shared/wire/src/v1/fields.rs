@@ -58,6 +58,21 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A text of at most `most` characters.
+    pub fn string_within(&mut self, field: &str, most: usize) -> Option<String> {
+        let text = self.string(field)?;
+        if text.chars().count() > most {
+            self.wrong(field, &format!("must not be greater than {most} characters"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Whether a field is there at all, be it empty.
+    pub fn has(&self, field: &str) -> bool {
+        self.values.contains_key(field)
+    }
+
     /// A text that must be there.
     pub fn required_string(&mut self, field: &str) -> Option<String> {
         if self.value(field).is_none() {
@@ -77,13 +92,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number from 0 on.
     pub fn number(&mut self, field: &str) -> Option<u64> {
-        let whole =
-            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
-        let number = match self.value(field)? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => whole(text.trim()),
-            _ => None,
-        };
+        let number = whole(self.value(field)?);
         if number.is_none() {
             self.wrong(field, "must be an integer");
         }
@@ -160,6 +169,36 @@ impl<'a> Fields<'a> {
         (texts.len() == entries.len()).then_some(texts)
     }
 
+    /// A list of at most `most` whole numbers from 0 on. Wrong entries are named by their place.
+    pub fn numbers(&mut self, field: &str, most: usize) -> Option<Vec<u64>> {
+        let Value::Array(entries) = self.value(field)? else {
+            self.wrong(field, "must be an array");
+            return None;
+        };
+        if entries.len() > most {
+            self.wrong(field, &format!("must not have more than {most} items"));
+            return None;
+        }
+        let mut numbers = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            match whole(entry) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(&format!("{field}.{index}"), "must be an integer"),
+            }
+        }
+        (numbers.len() == entries.len()).then_some(numbers)
+    }
+
+    /// The same, which must be there and not be empty.
+    pub fn required_numbers(&mut self, field: &str, most: usize) -> Option<Vec<u64>> {
+        match self.value(field) {
+            None => self.wrong(field, "is required"),
+            Some(Value::Array(entries)) if entries.is_empty() => self.wrong(field, "is required"),
+            Some(_) => return self.numbers(field, most),
+        }
+        None
+    }
+
     /// A map of plain values, each as its text. Wrong entries are named by their path: `attributes.plan`.
     pub fn plain_map(&mut self, field: &str) -> Option<BTreeMap<String, String>> {
         let Value::Object(entries) = self.value(field)? else {
@@ -201,6 +240,15 @@ impl<'a> Fields<'a> {
         if self.value(field).is_some() {
             self.wrong(field, "is not supported yet");
         }
+    }
+}
+
+fn whole(value: &Value) -> Option<u64> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => digits(text.trim()),
+        _ => None,
     }
 }
 
