@@ -120,6 +120,13 @@ pub(crate) fn idempotency_key(headers: &HeaderMap, errors: &mut FieldErrors) -> 
     None
 }
 
+/// The caller's idempotency key where a request has nothing else to be wrong.
+pub(crate) fn only_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut errors = FieldErrors::default();
+    let key = idempotency_key(headers, &mut errors);
+    if errors.is_empty() { Ok(key) } else { Err(ApiError::Invalid(errors)) }
+}
+
 /// The answer where a key stands for another request.
 pub(crate) fn key_reused() -> ApiError {
     ApiError::field(KEY_FIELD, "The idempotency key was used for another request within the last 24 hours.")

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, credits, exports, imports,
-    message_list, messages, numbers, templates, webhooks,
+    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, contact_erasures, contact_groups,
+    contact_list, contacts, credits, exports, imports, message_list, messages, numbers, templates, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -20,6 +20,22 @@ use crate::routes::v1::{
     paths(
         connection::status,
         connection::qr,
+        contact_list::list,
+        contacts::save,
+        contacts::show,
+        contacts::change,
+        contacts::remove,
+        contacts::merge,
+        contact_groups::list,
+        contact_groups::create,
+        contact_groups::show,
+        contact_groups::rename,
+        contact_groups::remove,
+        contact_groups::fill,
+        contact_groups::empty,
+        contact_erasures::list,
+        contact_erasures::create,
+        contact_erasures::show,
         numbers::look_up,
         messages::send,
         bulk::send,

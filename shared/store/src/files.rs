@@ -7,7 +7,7 @@ use hantar_domain::file::Pieces;
 use hantar_domain::ids::{ExportId, ImportId};
 use hantar_domain::import::Import;
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Created, Files, Idempotency, PortError, ImportStart};
+use hantar_usecases::ports::{Created, Files, Idempotency, ImportStart, PortError};
 use serde::{Deserialize, Serialize};
 
 use crate::items::Fields;

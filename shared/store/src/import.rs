@@ -7,7 +7,7 @@ use hantar_domain::file::{FileFormat, Stage};
 use hantar_domain::ids::{GroupId, ImportId};
 use hantar_domain::import::{Encoding, Failure, Field, Import, Plan, Reading, Rows, Separator, Trouble};
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Created, Idempotency, PortError, ImportStart, Work};
+use hantar_usecases::ports::{Created, Idempotency, ImportStart, PortError, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{StoredPieces, from_json, json};
@@ -113,7 +113,11 @@ impl TenantStore {
         })
     }
 
-    pub(crate) async fn begun_before(&self, key: &Idempotency, at: Timestamp) -> Result<Option<ImportStart>, PortError> {
+    pub(crate) async fn begun_before(
+        &self,
+        key: &Idempotency,
+        at: Timestamp,
+    ) -> Result<Option<ImportStart>, PortError> {
         match self.known_key(key, at).await? {
             Some(taken) => self.begun(stood_for(&taken, key, KIND)?).await.map(Some),
             None => Ok(None),

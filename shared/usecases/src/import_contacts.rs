@@ -9,7 +9,7 @@ use hantar_domain::import::{Import, Plan, Reading, Rows};
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
 use crate::ports::{
-    BlobKey, Blobs, Clock, Created, Job, JobQueue, PortError, Presigned, Queue, Sequence, ImportStart, Tenant, Work,
+    BlobKey, Blobs, Clock, Created, ImportStart, Job, JobQueue, PortError, Presigned, Queue, Sequence, Tenant, Work,
 };
 
 /// For how long a file may be uploaded, and one of rejected rows be fetched once somebody asked for its address.

@@ -6,8 +6,11 @@
 pub mod account;
 pub mod campaign;
 pub mod consent;
+pub mod contact;
+pub mod contact_group;
 pub mod credits;
 pub mod device;
+pub mod erasure;
 pub mod error;
 pub mod export;
 pub mod fields;

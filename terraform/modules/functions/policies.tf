@@ -18,6 +18,8 @@ locals {
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      # What contacts are found by, and their counts.
+      { table = "engine", actions = local.write, keys = ["A#*#K*"] },
       # Long work, noted with what begins it.
       { table = "engine", actions = local.put, keys = ["WORK#*"] },
     ]

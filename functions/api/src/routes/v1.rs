@@ -8,6 +8,10 @@ pub(crate) mod campaign_lists;
 pub(crate) mod campaigns;
 pub(crate) mod connection;
 pub(crate) mod consents;
+pub(crate) mod contact_erasures;
+pub(crate) mod contact_groups;
+pub(crate) mod contact_list;
+pub(crate) mod contacts;
 pub(crate) mod credits;
 pub(crate) mod exports;
 pub(crate) mod imports;
@@ -75,7 +79,38 @@ pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
         Write,
         put(templates::change).patch(templates::change).delete(templates::remove),
     ));
+    let contacts =
+        gate("contacts:read", Read, get(contact_list::list)).merge(gate("contacts:write", Write, post(contacts::save)));
+    let contact = gate("contacts:read", Read, get(contacts::show)).merge(gate(
+        "contacts:write",
+        Write,
+        put(contacts::change).delete(contacts::remove),
+    ));
+    let groups = gate("contacts:read", Read, get(contact_groups::list)).merge(gate(
+        "contacts:write",
+        Write,
+        post(contact_groups::create),
+    ));
+    let group = gate("contacts:read", Read, get(contact_groups::show)).merge(gate(
+        "contacts:write",
+        Write,
+        put(contact_groups::rename).delete(contact_groups::remove),
+    ));
+    let erasures = gate("contacts:read", Read, get(contact_erasures::list)).merge(gate(
+        "contacts:write",
+        Write,
+        post(contact_erasures::create),
+    ));
+    let members = gate("contacts:write", Write, post(contact_groups::fill).delete(contact_groups::empty));
     [
+        ("contacts", "GET, HEAD, POST", contacts),
+        ("contacts/{id}", "GET, HEAD, PUT, DELETE", contact),
+        ("contacts/{id}/merge", "POST", gate("contacts:write", Write, post(contacts::merge))),
+        ("contact-groups", "GET, HEAD, POST", groups),
+        ("contact-groups/{id}", "GET, HEAD, PUT, DELETE", group),
+        ("contact-groups/{id}/contacts", "POST, DELETE", members),
+        ("contact-erasures", "GET, HEAD, POST", erasures),
+        ("contact-erasures/{id}", "GET, HEAD", gate("contacts:read", Read, get(contact_erasures::show))),
         ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
         ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
         ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),

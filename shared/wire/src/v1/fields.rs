@@ -70,6 +70,21 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A text of at most `most` characters.
+    pub fn string_within(&mut self, field: &str, most: usize) -> Option<String> {
+        let text = self.string(field)?;
+        if text.chars().count() > most {
+            self.wrong(field, &format!("must not be greater than {most} characters"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Whether a field is there at all, be it empty.
+    pub fn has(&self, field: &str) -> bool {
+        self.values.contains_key(field)
+    }
+
     /// A text that must be there.
     pub fn required_string(&mut self, field: &str) -> Option<String> {
         if self.value(field).is_none() {
@@ -235,6 +250,16 @@ impl<'a> Fields<'a> {
     /// Whether a field is there and not empty.
     pub fn is_given(&self, field: &str) -> bool {
         self.value(field).is_some()
+    }
+
+    /// The same, which must be there and not be empty.
+    pub fn required_numbers(&mut self, field: &str, most: usize) -> Option<Vec<u64>> {
+        match self.value(field) {
+            None => self.wrong(field, "is required"),
+            Some(Value::Array(entries)) if entries.is_empty() => self.wrong(field, "is required"),
+            Some(_) => return self.numbers(field, most),
+        }
+        None
     }
 
     /// A map of plain values, each as its text. Wrong entries are named by their path: `attributes.plan`.

@@ -4,15 +4,17 @@
 //! Where no exact total is known, `total` and `last_page` are left out, as Laravel's simple paginator does, and
 //! `links.next` leads on by a cursor.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// How many page links stand on each side of the current one before the rest is shortened to `...`.
 const EACH_SIDE: u64 = 3;
 
-/// Where a page stands in its list.
+/// Where a page stands in its list. `C` is what a link says where the next page begins, already encoded.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Place<C = u64> {
     /// The list's whole address, without a query.
     pub path: String,
     /// The filters, already encoded; kept in every link.
@@ -24,7 +26,7 @@ pub struct Place {
     /// How many there are, where that is known.
     pub total: Option<u64>,
     /// Where the next page begins; `None` when this is the last one.
-    pub next: Option<u64>,
+    pub next: Option<C>,
 }
 
 /// A page of a list.
@@ -108,8 +110,8 @@ pub struct Flat {
     total: Option<u64>,
 }
 
-impl Place {
-    fn url(&self, page: u64, cursor: Option<&str>) -> String {
+impl<C: Display> Place<C> {
+    fn url(&self, page: u64, cursor: Option<&C>) -> String {
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let and = if self.filters.is_empty() { "" } else { "&" };
         format!("{}?{}{and}page={page}{cursor}", self.path, self.filters)
@@ -121,13 +123,6 @@ impl Place {
 
     /// The page at this place.
     pub fn page<T>(self, data: Vec<T>) -> Page<T> {
-        let cursor = self.next.map(|cursor| cursor.to_string());
-        self.page_before(data, cursor.as_deref())
-    }
-
-    /// The page at this place, where it takes more than a number to say where the next one begins. `cursor` is fit for a
-    /// query as it is; `next` counts for nothing.
-    pub fn page_before<T>(self, data: Vec<T>, cursor: Option<&str>) -> Page<T> {
         let count = u64::try_from(data.len()).unwrap_or(0);
         let before = (self.page - 1).saturating_mul(self.per_page);
         let from = (count > 0).then_some(before + 1);
@@ -137,7 +132,7 @@ impl Place {
             first: self.url(1, None),
             last: last_page.map(|last| self.url(last, None)),
             prev: (self.page > 1).then(|| self.url(self.page - 1, None)),
-            next: cursor.map(|cursor| self.url(self.page + 1, Some(cursor))),
+            next: self.next.as_ref().map(|cursor| self.url(self.page + 1, Some(cursor))),
         };
         let flat = Flat {
             current_page: self.page,

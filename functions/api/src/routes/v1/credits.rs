@@ -63,15 +63,15 @@ pub(crate) async fn ledger(
     let tenant = api.parts.tenants.for_account(caller.account);
     let count = usize::try_from(per_page).unwrap_or_default();
     let LedgerPage { movements, next } = list_ledger(&*tenant, from.flatten().unwrap_or_default(), count).await?;
-    let place = place(&api, &request, "credits/ledger", page, per_page);
     let next = next.map(|next| cursor::text(&next));
-    Ok(Json(place.page_before(movements.iter().map(MovementBody::new).collect(), next.as_deref())))
+    let place = place(&api, &request, "credits/ledger", (page, per_page), next);
+    Ok(Json(place.page(movements.iter().map(MovementBody::new).collect())))
 }
 
-fn place(api: &Api, request: &Request, path: &str, page: u64, per_page: u64) -> Place {
+fn place<C>(api: &Api, request: &Request, path: &str, (page, per_page): (u64, u64), next: Option<C>) -> Place<C> {
     let origin = origin(api, request.headers(), request.uri().host());
     let filters = if per_page == PER_PAGE { String::new() } else { format!("per_page={per_page}") };
-    Place { path: format!("{origin}/api/v1/{path}"), filters, page, per_page, total: None, next: None }
+    Place { path: format!("{origin}/api/v1/{path}"), filters, page, per_page, total: None, next }
 }
 
 /// When the account's people are told that the credits run low.
@@ -254,6 +254,6 @@ pub(crate) async fn invoices(
     orders.truncate(skip + count);
     let shown = orders.get(skip..).unwrap_or_default();
     let next = shown.last().filter(|_| more).map(|order| order.id.0);
-    let place = Place { next, ..place(&api, &request, "credits/invoices", page, per_page) };
+    let place = place(&api, &request, "credits/invoices", (page, per_page), next);
     Ok(Json(place.page(shown.iter().map(InvoiceBody::new).collect())))
 }

@@ -65,7 +65,7 @@ pub(crate) async fn list(
     };
     let place = Place {
         path: format!("{}{PATH}", origin(&api, request.headers(), request.uri().host())),
-        filters: filters(&query),
+        filters: filters(&query, &FILTERS),
         page: asked.page,
         per_page: asked.per_page,
         total: total(&*tenant, &asked).await?,
@@ -140,7 +140,7 @@ fn too_deep() -> ApiError {
     ApiError::field("page", text)
 }
 
-fn whole(number: u64) -> usize {
+pub(super) fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
@@ -165,10 +165,10 @@ async fn total(tenant: &dyn Tenant, asked: &Asked) -> Result<Option<u64>, PortEr
 }
 
 /// The query's filters again, for links.
-fn filters(query: &Map<String, Value>) -> String {
+pub(super) fn filters(query: &Map<String, Value>, names: &[&str]) -> String {
     let mut text = form_urlencoded::Serializer::new(String::new());
-    for name in FILTERS {
-        if let Some(value) = query.get(name).and_then(Value::as_str) {
+    for name in names {
+        if let Some(value) = query.get(*name).and_then(Value::as_str) {
             text.append_pair(name, value);
         }
     }
