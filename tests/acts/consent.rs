@@ -84,7 +84,7 @@ async fn a_batch_that_is_read_again_enters_and_answers_nothing_twice() {
         hear(&process, &records).await;
     }
     world.clock.advance(DAY);
-    home.hear(&process, &records).await;
+    hear(&home.process, &records).await;
     assert_eq!(ledger(&home).await, [(Said::Out, true)]);
     assert_eq!(sent(&home).await.len(), 1);
 }
@@ -112,7 +112,7 @@ async fn whatever_call_is_lost_a_stop_is_entered_and_answered_once() {
                 assert!(tries < 50, "{operation} {count}");
             }
             world.faults.set_plan(FaultPlan::default());
-            home.hear(&process, &records).await;
+            hear(&home.process, &records).await;
             assert_eq!(ledger(&home).await, [(Said::Out, true)], "{operation} {count} {executed}");
             assert_eq!(sent(&home).await.len(), 1, "{operation} {count} {executed}");
             home.audit().await;
@@ -132,6 +132,24 @@ async fn whoever_writes_start_is_written_to_again() {
     let turned = [(Said::Out, true), (Said::In, true), (Said::Out, true), (Said::In, true)];
     assert_eq!(ledger(&home).await, turned);
     assert_eq!(sent(&home).await.len(), 2, "one confirmation for each opt-out");
+}
+
+#[tokio::test]
+async fn a_contact_shows_what_its_number_said() {
+    let world = World::new(92).await;
+    let home = world.home(10).await;
+    home.try_send(Draft { name: Some("Ali".into()), ..draft("hello") }).await.unwrap();
+    let shows = || {
+        let tenant = home.tenant();
+        async move { tenant.contacts().contact_by_phone(&ali()).await.unwrap().unwrap().opted_out }
+    };
+    assert!(!shows().await);
+    home.hears("IN1", "stop").await;
+    world.relay(&home.process).await;
+    assert!(shows().await);
+    home.hears("IN2", "start").await;
+    world.relay(&home.process).await;
+    assert!(!shows().await);
 }
 
 #[tokio::test]
@@ -211,9 +229,9 @@ async fn a_single_to_somebody_who_opted_out_is_refused_unless_it_answers_them() 
     world.clock.advance(Duration::from_hours(1));
     home.hears("IN2", "and when do you close?").await;
     assert!(!refused(&home, draft("at nine")).await);
+    assert!(refused(&home, Draft { campaign: true, ..draft("a row") }).await, "a row answers nobody");
     world.clock.advance(DAY + Duration::from_secs(1));
     assert!(refused(&home, draft("another offer")).await);
-    assert!(refused(&home, Draft { campaign: true, ..draft("a row") }).await);
     home.audit().await;
 }
 

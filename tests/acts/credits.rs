@@ -100,7 +100,7 @@ async fn happen(
     let answers = [Fact::Acknowledged, Fact::Delivered, Fact::Read, Fact::Played];
     match (dice.u8(..20), id) {
         (0..=4, _) | (_, None) => {
-            let scheduled_at = (dice.u8(..5) == 0).then(|| clock.now() + Duration::from_hours(2));
+            let scheduled_at = (dice.u8(..5) == 0).then(|| (clock.now() + Duration::from_hours(2)).into());
             match home.try_send(Draft { scheduled_at, ..draft("walk") }).await {
                 Ok(message) => ids.push(message.id),
                 Err(SendError::Credits { .. }) => drop(tenant.grant(3, &dice.u64(..).to_string(), clock.now()).await?),

@@ -42,7 +42,7 @@ async fn all_problems_of_a_draft_are_named_at_once_and_nothing_is_written() {
         name: Some(long.clone()),
         external_id: Some(long),
         device: Some(DeviceId(999)),
-        scheduled_at: Some(world.clock.now() + 400 * DAY),
+        scheduled_at: Some((world.clock.now() + 400 * DAY).into()),
         idempotency: Some(("key".into(), b"request".to_vec())),
         ..Draft::default()
     };
@@ -132,9 +132,9 @@ async fn a_message_for_later_is_held_until_then_and_one_for_the_past_is_queued()
     let world = World::new(705).await;
     let home = world.home(10).await;
     let due = world.clock.now() + DAY;
-    let held = home.try_send(Draft { scheduled_at: Some(due), ..draft("later") }).await.unwrap();
+    let held = home.try_send(Draft { scheduled_at: Some(due.into()), ..draft("later") }).await.unwrap();
     assert_eq!((held.state, held.held_until, held.reason()), (State::Held, Some(due), Some("scheduled")));
-    let past = Draft { scheduled_at: Some(world.clock.now()), ..draft("now") };
+    let past = Draft { scheduled_at: Some(world.clock.now().into()), ..draft("now") };
     let queued = home.try_send(past).await.unwrap();
     assert_eq!((queued.state, queued.held_until), (State::Queued, None));
 }
@@ -244,7 +244,11 @@ async fn a_message_is_cancelled_and_refunded_until_it_is_dispatched() {
     let world = World::new(712).await;
     let home = world.home(10).await;
     let queued = home.send("queued").await.id;
-    let held = home.try_send(Draft { scheduled_at: Some(world.clock.now() + DAY), ..draft("held") }).await.unwrap().id;
+    let held = home
+        .try_send(Draft { scheduled_at: Some((world.clock.now() + DAY).into()), ..draft("held") })
+        .await
+        .unwrap()
+        .id;
     for id in [queued, held] {
         let Cancelled::Done(message) = cancel(&home, id, None).await else { panic!() };
         assert_eq!((message.state, message.refunded), (State::Cancelled, true));

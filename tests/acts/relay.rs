@@ -65,7 +65,7 @@ async fn a_scheduled_message_rings_so_that_the_host_learns_when_it_is_due() {
     let world = World::new(102).await;
     let home = world.home(100).await;
     world.skip_stream().await;
-    let later = Draft { scheduled_at: Some(world.clock.now() + Duration::from_hours(1)), ..draft("later") };
+    let later = Draft { scheduled_at: Some((world.clock.now() + Duration::from_hours(1)).into()), ..draft("later") };
     assert_eq!(home.try_send(later).await.unwrap().state, State::Held);
     world.relay(&home.process).await;
     assert_eq!(home.process.rings().await, [(home.account, home.device)]);

@@ -41,7 +41,7 @@ async fn a_held_message_rings_when_it_is_due_and_not_before() {
     let world = World::new(502).await;
     let home = world.home(10).await;
     let due = world.clock.now() + Duration::from_hours(3);
-    home.try_send(Draft { scheduled_at: Some(due), ..draft("later") }).await.unwrap();
+    home.try_send(Draft { scheduled_at: Some(due.into()), ..draft("later") }).await.unwrap();
     assert!(!home.process.sweep_at(due - TICK).await.ring);
     assert!(home.process.sweep_at(due).await.ring);
     assert_eq!(home.process.rings().await, [(home.account, home.device)]);
@@ -141,7 +141,7 @@ async fn a_scheduled_message_is_found_after_a_death_while_it_took_its_turn() {
         let world = World::new(509).await;
         let home = world.home(10).await;
         let due = world.clock.now() + Duration::from_hours(1);
-        let held = home.try_send(Draft { scheduled_at: Some(due), ..draft("later") }).await.unwrap();
+        let held = home.try_send(Draft { scheduled_at: Some(due.into()), ..draft("later") }).await.unwrap();
         assert!(home.line().await.is_empty());
         world.clock.advance_to(due);
         lose(&world, operation, Some(containing.into()));
@@ -165,7 +165,7 @@ async fn many_scheduled_messages_do_not_hide_those_behind_them() {
     let home = world.home(1000).await;
     let due = world.clock.now() + Duration::from_hours(240);
     for chunk in 0..15 {
-        let sends = (0..40).map(|_| home.try_send(Draft { scheduled_at: Some(due), ..draft("later") }));
+        let sends = (0..40).map(|_| home.try_send(Draft { scheduled_at: Some(due.into()), ..draft("later") }));
         for sent in futures::future::join_all(sends).await {
             assert_eq!(sent.unwrap().state, State::Held, "chunk {chunk}");
         }

@@ -47,10 +47,10 @@ impl TenantStore {
     ) -> Result<Known, PortError> {
         let Some(wanted) = wanted else { return Ok(Known::Nothing) };
         let Some(taken) = self.known_key(wanted, now).await? else { return Ok(Known::Nothing) };
-        let fields = Fields(&taken);
-        let id =
-            fields.maybe_number(kind)?.filter(|_| fields.bytes("q").is_ok_and(|request| request == wanted.request));
-        Ok(id.map_or(Known::Other, Known::Same))
+        Ok(match earlier(&taken, wanted, kind)? {
+            Earlier::Same(id) => Known::Same(id),
+            Earlier::Other => Known::Other,
+        })
     }
 
     /// A key's entry, unless it has ended.

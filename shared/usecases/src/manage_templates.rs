@@ -1,5 +1,6 @@
 //! An account's templates: made, changed, deleted.
 
+use hantar_domain::contact::Edit;
 use hantar_domain::ids::{AccountId, TemplateId};
 use hantar_domain::message::MAX_BODY_CHARS;
 use hantar_domain::template::{MAX_NAME_CHARS, MAX_SLUG_CHARS, MAX_TEMPLATES, Template, is_slug, slugs_for};
@@ -23,8 +24,8 @@ pub struct TemplateDraft {
     pub body: Option<String>,
     /// Whether it may be used for new messages.
     pub is_active: Option<bool>,
-    /// The approved template of Meta's that it stands for; the inner `None` takes the link away.
-    pub meta_template: Option<Option<String>>,
+    /// The approved template of Meta's that it stands for.
+    pub meta_template: Edit<Option<String>>,
     /// The caller's idempotency key, and the bytes of the request that it stands for.
     pub idempotency: Option<(String, Vec<u8>)>,
 }
@@ -64,7 +65,10 @@ pub enum TemplateError {
 /// Everything that is wrong with a draft by itself. A new template has to have a name and a text.
 pub fn problems(draft: &TemplateDraft, is_new: bool) -> Vec<(&'static str, TemplateProblem)> {
     let mut problems = Vec::new();
-    let meta = draft.meta_template.as_ref().and_then(Option::as_ref);
+    let meta = match &draft.meta_template {
+        Edit::To(name) => name.as_ref(),
+        Edit::Keep => None,
+    };
     for (field, text, most, must) in [
         ("name", draft.name.as_ref(), MAX_NAME_CHARS, is_new),
         ("body", draft.body.as_ref(), MAX_BODY_CHARS, is_new),
@@ -104,7 +108,10 @@ pub async fn create_template(
         slug: String::new(),
         body: draft.body.unwrap_or_default(),
         is_active: draft.is_active.unwrap_or(true),
-        meta_template: draft.meta_template.flatten(),
+        meta_template: match draft.meta_template {
+            Edit::To(name) => name,
+            Edit::Keep => None,
+        },
         created_at: now,
         updated_at: now,
         name,
@@ -161,7 +168,10 @@ fn changed(seen: &Template, draft: &TemplateDraft, now: Timestamp) -> Template {
         slug: or(&draft.slug, &seen.slug),
         body: or(&draft.body, &seen.body),
         is_active: draft.is_active.unwrap_or(seen.is_active),
-        meta_template: draft.meta_template.clone().unwrap_or_else(|| seen.meta_template.clone()),
+        meta_template: match &draft.meta_template {
+            Edit::To(name) => name.clone(),
+            Edit::Keep => seen.meta_template.clone(),
+        },
         updated_at: now,
         ..seen.clone()
     }

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use hantar_domain::consent::{Consent, Settings, Standing};
-use hantar_domain::contact::Contact;
-use hantar_domain::ids::{ContactId, DeviceId, GroupId, TemplateId};
+use hantar_domain::contact::{Contact, ContactEdit, Group};
+use hantar_domain::erasure::Erasure;
+use hantar_domain::ids::{ContactId, DeviceId, ErasureId, GroupId, MessageId, TemplateId};
+use hantar_domain::message::Message;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::template::Template;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{
-    ConsentPage, Consents, ContactDraft, Contacts, Deleted, Idempotency, Members, Noted, Peer, PortError,
+    ConsentPage, Consents, ContactCounts, ContactDraft, ContactFilter, ContactPage, Contacts, Created, Deleted, Edited,
+    Erasing, Erasures, Groups, Idempotency, Members, Moved, Named, Noted, Peer, PersonMessages, PortError, Saved,
     TemplateStored, Templates, Upserted,
 };
 
@@ -82,7 +85,146 @@ impl Contacts for Records {
         self.with(|_| vec![])
     }
 
+    async fn save(&self, _: &ContactDraft, _: &Idempotency) -> Result<Saved, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn edit(
+        &self,
+        _: ContactId,
+        _: &ContactEdit,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<Edited, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn delete_contact(&self, _: ContactId, _: Option<&Idempotency>, _: Timestamp) -> Result<Deleted, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn merge(
+        &self,
+        _: ContactId,
+        _: &[ContactId],
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<Edited, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn list_contacts(
+        &self,
+        _: &ContactFilter,
+        _: Option<&str>,
+        _: usize,
+        _: usize,
+    ) -> Result<ContactPage, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn contact_counts(&self) -> Result<ContactCounts, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn groups_of(&self, _: ContactId) -> Result<Vec<GroupId>, PortError> {
+        no_handler_calls_this()
+    }
+
     async fn members(&self, _: GroupId, _: Option<ContactId>, _: usize) -> Result<Members, PortError> {
+        no_handler_calls_this()
+    }
+}
+
+#[async_trait]
+impl Groups for Records {
+    async fn groups(&self) -> Result<Vec<Group>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn group(&self, _: GroupId) -> Result<Option<Group>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn add_group(&self, _: &Group, _: usize, _: Option<&Idempotency>) -> Result<Named, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn rename_group(
+        &self,
+        _: GroupId,
+        _: &str,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<Named, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn delete_group(&self, _: GroupId, _: Option<&Idempotency>, _: Timestamp) -> Result<Deleted, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn move_contacts(
+        &self,
+        _: GroupId,
+        _: &[ContactId],
+        _: bool,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<Moved, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn clear_group(&self, _: GroupId, _: Timestamp) -> Result<bool, PortError> {
+        no_handler_calls_this()
+    }
+}
+
+#[async_trait]
+impl Erasures for Records {
+    async fn erasure_under(&self, _: &Idempotency, _: Timestamp) -> Result<Option<Created<Erasure>>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn add_erasure(
+        &self,
+        _: &Erasure,
+        _: &PhoneNumber,
+        _: Option<&Idempotency>,
+    ) -> Result<Created<Erasure>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn erasure(&self, _: ErasureId) -> Result<Option<Erasure>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn erasures(&self, _: Option<ErasureId>, _: usize) -> Result<Vec<Erasure>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn erasing(&self, _: ErasureId) -> Result<Option<Erasing>, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn note_erasing(&self, _: &Erasing) -> Result<bool, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn messages_of_person(
+        &self,
+        _: &PhoneNumber,
+        _: ErasureId,
+        _: Option<MessageId>,
+    ) -> Result<PersonMessages, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn blank_message(&self, _: &Message, _: ErasureId) -> Result<(), PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn forget_peer(&self, _: &PhoneNumber) -> Result<(), PortError> {
         no_handler_calls_this()
     }
 }

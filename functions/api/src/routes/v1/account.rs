@@ -78,10 +78,10 @@ fn read(asked: AccountRequest, errors: &mut FieldErrors) -> AccountChange {
         }
         zone
     });
-    AccountChange { name, regions: regions.and_then(|codes| read_regions(codes, errors)), time_zone }
+    AccountChange { name, regions: regions.and_then(|codes| read_regions(&codes, errors)), time_zone }
 }
 
-fn read_regions(codes: Vec<String>, errors: &mut FieldErrors) -> Option<Vec<Region>> {
+fn read_regions(codes: &[String], errors: &mut FieldErrors) -> Option<Vec<Region>> {
     if codes.is_empty() {
         errors.add("regions", "The regions field must have at least 1 items.");
     } else if codes.len() > MAX_REGIONS {

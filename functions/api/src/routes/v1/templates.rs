@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use hantar_domain::contact::Edit;
 use hantar_domain::ids::TemplateId;
 use hantar_domain::merge::render;
 use hantar_domain::phone::PhoneNumber;
@@ -231,6 +232,7 @@ async fn read(request: Request, is_new: bool) -> Result<TemplateDraft, ApiError>
     let key = idempotency_key(&headers, &mut errors);
     let idempotency = key.map(|key| (key, asked.canonical()));
     let TemplateRequest { name, slug, body, is_active, meta_template } = asked;
+    let meta_template = meta_template.map_or(Edit::Keep, Edit::To);
     let draft = TemplateDraft { name, slug, body, is_active, meta_template, idempotency };
     let known = errors.clone();
     add_problems(&mut errors, problems(&draft, is_new).into_iter().filter(|(field, _)| !known.names(field)));
