@@ -7,7 +7,8 @@ use hantar_domain::ids::{BulkId, MessageId};
 use hantar_domain::message::{Lane, State};
 use hantar_domain::phone::PhoneNumber;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
-use hantar_usecases::ports::{Clock as _, Queue};
+use hantar_usecases::ports::Clock as _;
+use hantar_usecases::send_bulk::{StoreParts, store_bulk};
 use serde_json::{Value, json};
 
 use crate::door::{Answer, Door};
@@ -139,7 +140,7 @@ async fn one_key_used_many_times_at_once_makes_one_bulk() {
     assert_eq!(home.audit().await.charged, 20);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_dies_after_the_charge_is_followed_by_somebody_who_stores_the_rest() {
     for (seed, put) in [(105, 0), (106, 50), (107, 100)] {
         let world = World::new(seed).await;
@@ -175,7 +176,7 @@ async fn whoever_dies_after_the_charge_is_followed_by_somebody_who_stores_the_re
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bulk_that_is_finished_by_several_at_once_stores_each_message_once() {
     let world = World::new(108).await;
     let home = world.home(1_000).await;
@@ -189,15 +190,17 @@ async fn a_bulk_that_is_finished_by_several_at_once_stores_each_message_once() {
     let answer = door.post(PATH, &rows(60)).await;
     world.faults.set_plan(FaultPlan::conflicting());
     world.clock.advance(Duration::from_secs(61));
-    let work = hantar_usecases::ports::Work::Bulk(BulkId(1));
     let workers: Vec<_> = (0..3).map(|_| world.process()).collect();
-    let steps = workers.iter().map(|process| {
-        let (worker, account) = (process.worker(), home.account);
-        async move { worker.work(account, work).await }
+    let steps = workers.iter().map(|process| async {
+        let tenant = process.tenants.for_account(home.account);
+        let (numbers, blobs) = (&process.numbers, process.blobs.as_ref());
+        let with = StoreParts { tenant: tenant.as_ref(), numbers, blobs, read: hantar_wire::bulk::read };
+        store_bulk(&with, home.account, BulkId(1)).await
     });
-    futures::future::join_all(steps).await;
+    for stored in futures::future::join_all(steps).await {
+        stored.unwrap();
+    }
     world.faults.set_plan(FaultPlan::default());
-    home.process.jobs(Queue::Jobs).await;
     all_there(&home, &ids(&answer)).await;
     assert_eq!(home.messages().await.len(), 60);
 }

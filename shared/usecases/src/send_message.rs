@@ -60,7 +60,7 @@ pub async fn send_message(
     let found = look(tenant, &record, device.as_ref(), &draft).await?;
     let now = clock.now();
     let idempotency = draft.idempotency.as_ref().map(|(key, content)| idempotency("send", key, content, now));
-    let checked = match draft.check(&found.ground(&record, device.as_ref(), now)) {
+    let checked = match draft.check(&found.ground(&record, device.as_ref(), &draft, now)) {
         Ok(checked) => checked,
         Err(problems) => return accepted_before(tenant, idempotency.as_ref(), now, problems).await,
     };
@@ -113,7 +113,7 @@ pub async fn problems(
     let record = tenant.account().await?.ok_or_else(|| missing(account))?;
     let device = find_device(tenant, draft.device).await?;
     let found = look(tenant, &record, device.as_ref(), draft).await?;
-    Ok(draft.check(&found.ground(&record, device.as_ref(), clock.now())).err().unwrap_or_default())
+    Ok(draft.check(&found.ground(&record, device.as_ref(), draft, clock.now())).err().unwrap_or_default())
 }
 
 fn missing(account: AccountId) -> PortError {
@@ -152,14 +152,22 @@ async fn look(
 }
 
 impl Found {
-    fn ground<'a>(&'a self, account: &'a Account, device: Option<&'a Device>, now: Timestamp) -> Ground<'a> {
+    fn ground<'a>(
+        &'a self,
+        account: &'a Account,
+        device: Option<&'a Device>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Ground<'a> {
+        // A row of a campaign answers nobody.
+        let wrote_at = self.peer.wrote_at.filter(|_| !draft.campaign);
         Ground {
             account,
             phone: &self.phone,
             device,
             template: self.template.as_ref(),
             contact: self.contact.as_ref(),
-            open: may_be_sent_to(self.peer.standing.as_ref(), self.peer.wrote_at, now),
+            open: may_be_sent_to(self.peer.standing.as_ref(), wrote_at, now),
             now,
         }
     }
