@@ -2,7 +2,7 @@
 
 use hantar_domain::account::Account;
 use hantar_domain::bulk::Kept;
-use hantar_domain::consent::{ANSWERED, may_be_sent_to};
+use hantar_domain::consent::{ANSWERED, Said, may_be_sent_to};
 use hantar_domain::contact::Contact;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, ContactId, MessageId};
@@ -76,6 +76,10 @@ pub async fn send_message(
         // Before the message: what was answered as accepted is kept, whoever dies in between.
         let contact = found.contact.as_ref();
         keep_contact(tenant, numbers, account, contact, &checked.phone, draft.name.as_ref(), kept, now).await?;
+        if contact.is_none() && found.peer.standing.is_some_and(|standing| standing.said == Said::Out) {
+            // An answer to somebody who opted out before anybody knew them.
+            tenant.contacts().mark_opted_out(&checked.phone, true, now).await?;
+        }
     }
     let id = MessageId(numbers.next(Sequence::Messages(account)).await?);
     let price = tenant.price();
