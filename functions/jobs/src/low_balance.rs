@@ -22,7 +22,7 @@ impl Relay {
         for (account, at) in charged(records) {
             let tenant = self.tenants.for_account(account);
             let Some(low) = look_at_balance(tenant.as_ref()).await? else { continue };
-            self.publish([event(account, low, at)]).await?;
+            self.publish(vec![event(account, low, at)]).await?;
             tenant.ledger().ask_for_letter(at).await?;
             tenant.ledger().note_told(low.number).await?;
         }

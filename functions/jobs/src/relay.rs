@@ -53,7 +53,7 @@ impl Relay {
     /// Handles a batch of stream shard `stream`, in order. After an error the whole batch is to be given again.
     pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
         self.ring(records).await?;
-        self.publish(records.iter().flat_map(|record| events_of(&record.change))).await?;
+        self.publish(records.iter().flat_map(|record| events_of(&record.change)).collect()).await?;
         self.hear(records).await?;
         self.warn(records).await?;
         self.count(stream, records).await
@@ -75,7 +75,7 @@ impl Relay {
     }
 
     /// Stores events for those who want them, and rings for each.
-    pub(crate) async fn publish(&self, events: impl IntoIterator<Item = Event>) -> Result<(), PortError> {
+    pub(crate) async fn publish(&self, events: Vec<Event>) -> Result<(), PortError> {
         let mut endpoints: BTreeMap<AccountId, Vec<Endpoint>> = BTreeMap::new();
         let mut jobs = Vec::new();
         for event in events {
