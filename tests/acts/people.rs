@@ -132,7 +132,8 @@ async fn no_answer_tells_whether_an_address_is_known() {
     ] {
         assert_eq!(both(path, more).await.0, code, "{path}");
     }
-    let known: Vec<_> = street.letters().into_iter().filter(|letter| letter.to.as_str() == "owner0@example.com").collect();
+    let known: Vec<_> =
+        street.letters().into_iter().filter(|letter| letter.to.as_str() == "owner0@example.com").collect();
     let subjects: Vec<_> = known.iter().map(|letter| letter.subject.as_str()).collect();
     assert_eq!(subjects, ["You have an account already", "Choose a new password"]);
 }
@@ -177,7 +178,11 @@ async fn a_new_password_signs_everybody_out_but_programs() {
     assert_eq!(street.door.get("/api/v1/auth/me").await.code(), 200, "a token that was made for a program");
     assert_eq!(street.sign_in("owner0@example.com", PASSWORD).await.code(), 422);
     let change = |old: &str| {
-        street.door.ask_owned("POST", "/api/v1/auth/change-password", json!({ "current_password": old, "password": PASSWORD }))
+        street.door.ask_owned(
+            "POST",
+            "/api/v1/auth/change-password",
+            json!({ "current_password": old, "password": PASSWORD }),
+        )
     };
     change(PASSWORD).await.is("auth/change_password_wrong");
     assert_eq!(change(OTHER).await.code(), 204);
@@ -258,7 +263,8 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
     assert_eq!(show(json!({ "recovery_code": codes[0] })).await.code(), 422, "the challenge is used up");
 
     let challenge = street.sign_in("owner0@example.com", PASSWORD).await.data()["challenge"].clone();
-    let by_recovery = |code: &str| street.ask("two-factor-challenge", json!({ "challenge": challenge, "recovery_code": code }));
+    let by_recovery =
+        |code: &str| street.ask("two-factor-challenge", json!({ "challenge": challenge, "recovery_code": code }));
     assert_eq!(by_recovery("abcd-abcd-abcd-abcd").await.code(), 422);
     assert_eq!(by_recovery(&codes[3].to_uppercase()).await.code(), 200);
     let challenge = street.sign_in("owner0@example.com", PASSWORD).await.data()["challenge"].clone();
@@ -284,7 +290,8 @@ async fn one_recovery_code_at_many_places_at_once_lets_one_in() {
         challenges.push(street.sign_in("owner0@example.com", PASSWORD).await.data()["challenge"].clone());
     }
     let shown = challenges.into_iter().map(|challenge| {
-        street.ask("two-factor-challenge", json!({ "challenge": challenge, "recovery_code": codes["recovery_codes"][0] }))
+        street
+            .ask("two-factor-challenge", json!({ "challenge": challenge, "recovery_code": codes["recovery_codes"][0] }))
     });
     let answers = futures::future::join_all(shown).await;
     assert_eq!(answers.iter().filter(|answer| answer.code() == 200).count(), 1);
@@ -321,7 +328,9 @@ async fn people_are_invited_join_and_leave() {
     assert_eq!(letters.len(), 2, "who died before the letter sends it by trying again");
     street.door.get("/api/v1/invitations").await.is("people/invitations");
     street.door.post("/api/v1/invitations", &json!({ "email": "x", "role": "owner" })).await.is("people/invite_wrong");
-    let join = |letter: usize| street.ask("accept-invitation", json!({ "token": secret_in(&letters[letter]), "password": PASSWORD }));
+    let join = |letter: usize| {
+        street.ask("accept-invitation", json!({ "token": secret_in(&letters[letter]), "password": PASSWORD }))
+    };
     join(0).await.is("people/join");
     assert_eq!(join(1).await.code(), 422, "an invitation is accepted once, by whichever letter");
     street.door.get("/api/v1/users").await.is("people/users");
@@ -336,7 +345,8 @@ async fn people_are_invited_join_and_leave() {
     assert_eq!(street.door.delete(&format!("/api/v1/users/{number}")).await.code(), 404);
     assert_eq!(agent.get("/api/v1/messages").await.code(), 401, "at once");
     assert_eq!(street.sign_in("agent@example.com", PASSWORD).await.code(), 422);
-    let anew = street.door.post("/api/v1/invitations", &json!({ "email": "agent@example.com", "role": "viewer" })).await;
+    let anew =
+        street.door.post("/api/v1/invitations", &json!({ "email": "agent@example.com", "role": "viewer" })).await;
     assert_eq!(anew.code(), 201, "the address is free again");
 }
 
@@ -366,7 +376,8 @@ async fn whoever_invites_an_address_does_not_learn_that_it_is_known() {
     let owner = neighbour.tenant().user(neighbour.owner).await.unwrap().unwrap();
     let mut shapes = Vec::new();
     for email in [owner.email.as_str(), "nobody@example.com"] {
-        let mut answer = street.door.post("/api/v1/invitations", &json!({ "email": email, "role": "agent" })).await.data();
+        let mut answer =
+            street.door.post("/api/v1/invitations", &json!({ "email": email, "role": "agent" })).await.data();
         (answer["email"], answer["id"]) = (Value::Null, Value::Null);
         (answer["created_at"], answer["expires_at"]) = (Value::Null, Value::Null);
         shapes.push(answer);
@@ -386,7 +397,9 @@ async fn each_role_may_what_the_table_says_and_no_token_goes_beyond_its_person()
     let send = json!({ "phone": "0123456789", "body": "Hi" });
     let hook = json!({ "url": "https://example.com/hook" });
     let invite = json!({ "email": "x@example.com", "role": "viewer" });
-    for (door, allowed) in [(&viewer, [200, 403, 403, 403, 403]), (&agent, [200, 202, 403, 403, 403]), (&admin, [200, 202, 201, 201, 403])] {
+    for (door, allowed) in
+        [(&viewer, [200, 403, 403, 403, 403]), (&agent, [200, 202, 403, 403, 403]), (&admin, [200, 202, 201, 201, 403])]
+    {
         let codes = [
             door.get("/api/v1/messages").await.code(),
             door.post("/api/v1/messages/send", &send).await.code(),
@@ -416,7 +429,8 @@ async fn a_changed_role_counts_at_once_and_the_owner_stays_unless_handed_over() 
     street.door.put(&own, &json!({ "role": "admin" })).await.is("people/owner_stays");
     assert_eq!(street.door.delete(&own).await.code(), 409);
     street.door.put(&path, &json!({ "role": "owner" })).await.is("people/wrong_role");
-    let hand_over = |password: &str| street.door.ask_owned("POST", &format!("{path}/make-owner"), json!({ "password": password }));
+    let hand_over =
+        |password: &str| street.door.ask_owned("POST", &format!("{path}/make-owner"), json!({ "password": password }));
     assert_eq!(hand_over(OTHER).await.code(), 422);
     assert_eq!(hand_over(PASSWORD).await.data()["role"], "owner");
     let roles: Vec<_> = street.home.tenant().people().users().await.unwrap().iter().map(|user| user.role).collect();
@@ -453,7 +467,11 @@ async fn tokens_are_made_once_listed_without_their_texts_and_deleted() {
     let ci = street.door.with_token(made.data()["token"].as_str().unwrap().to_owned());
     assert_eq!(ci.get("/api/v1/messages").await.code(), 200);
     assert_eq!(ci.get("/api/v1/tokens").await.code(), 403);
-    street.door.post("/api/v1/tokens", &json!({ "abilities": ["fly"], "expires_at": "2020-01-01" })).await.is("people/token_wrong");
+    street
+        .door
+        .post("/api/v1/tokens", &json!({ "abilities": ["fly"], "expires_at": "2020-01-01" }))
+        .await
+        .is("people/token_wrong");
     let path = format!("/api/v1/tokens/{}", made.data()["id"]);
     for _ in 0..2 {
         assert_eq!(street.door.ask("DELETE", &path, None, Some("token-2")).await.code(), 204);
@@ -491,7 +509,8 @@ async fn people_of_another_account_are_not_there() {
     street.give_password().await;
     let neighbour = street.world.home(0).await;
     let next_door = Door::of(&neighbour).await;
-    let asked = next_door.post("/api/v1/invitations", &json!({ "email": "n@example.com", "role": "agent" })).await.data();
+    let asked =
+        next_door.post("/api/v1/invitations", &json!({ "email": "n@example.com", "role": "agent" })).await.data();
     let token = next_door.post("/api/v1/tokens", &json!({ "name": "n" })).await.data();
     let (user, password) = (neighbour.owner, json!({ "password": PASSWORD }));
     for (method, path, body) in [
@@ -598,7 +617,10 @@ async fn a_deleted_account_leaves_nothing_and_touches_no_other() {
     let ours = |(_, pk, sk): &(String, String, String)| {
         let of_account = *pk == format!("A#{account}") || pk.starts_with(&format!("A#{account}#"));
         let listed = sk.starts_with(&format!("A#{account}#")) || sk.starts_with(&format!("{account}#"));
-        of_account || listed || *pk == format!("D#{device}") || pk.ends_with(&format!("#{account}")) && pk.starts_with("SEQ#")
+        of_account
+            || listed
+            || *pk == format!("D#{device}")
+            || pk.ends_with(&format!("#{account}")) && pk.starts_with("SEQ#")
     };
     let left: Vec<_> = after.keys().filter(|key| ours(key)).collect();
     let only_due = left.iter().all(|(_, pk, _)| pk.starts_with("DUE#"));
@@ -644,7 +666,9 @@ async fn erasing_is_done_step_by_step_and_goes_on_after_a_death() {
     people.erase_account().await.unwrap();
     people.erase_account().await.unwrap();
     assert_eq!(people.begin_erasing(now).await.unwrap(), None, "whoever comes late has nothing to do");
-    assert!(street.home.process.fleet.user_by_email(&Email::parse("owner0@example.com").unwrap()).await.unwrap().is_none());
+    assert!(
+        street.home.process.fleet.user_by_email(&Email::parse("owner0@example.com").unwrap()).await.unwrap().is_none()
+    );
 }
 
 #[tokio::test]

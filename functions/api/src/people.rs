@@ -41,7 +41,9 @@ pub(crate) fn refused(api: &Api, error: PeopleError, model: &'static str, id: &s
         }
         PeopleError::Changed => conflict("Somebody else has changed this meanwhile. Look again.", "changed_meanwhile"),
         PeopleError::State => conflict("This is so already, or cannot be so yet.", "not_possible_now"),
-        PeopleError::Beyond => ApiError::field("abilities", "The abilities field must not go beyond your own abilities."),
+        PeopleError::Beyond => {
+            ApiError::field("abilities", "The abilities field must not go beyond your own abilities.")
+        }
         PeopleError::Taken => ApiError::field("token", "The invited address has an account of its own by now."),
         PeopleError::Full => conflict("The account has as many as it may have. Delete some first.", "too_many"),
         PeopleError::KeyReused => key_reused(),

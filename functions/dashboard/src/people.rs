@@ -37,8 +37,12 @@ struct Field {
 const EMAIL: Field = Field { name: "email", label: "E-mail address", kind: "email", autocomplete: "username" };
 const PASSWORD: Field =
     Field { name: "password", label: "Password", kind: "password", autocomplete: "current-password" };
-const NEW_PASSWORD: Field =
-    Field { name: "password", label: "New password (10 characters or more)", kind: "password", autocomplete: "new-password" };
+const NEW_PASSWORD: Field = Field {
+    name: "password",
+    label: "New password (10 characters or more)",
+    kind: "password",
+    autocomplete: "new-password",
+};
 const CODE: Field =
     Field { name: "code", label: "Code of your app, or a recovery code", kind: "text", autocomplete: "one-time-code" };
 const ACCOUNT: Field =
@@ -102,7 +106,8 @@ const JOIN: Form = Form {
 impl Form {
     /// The page. Passwords and codes are never shown again, the rest is.
     fn show(&self, parts: &DashboardParts, values: &Values, wrong: Option<&str>) -> Markup {
-        let value = |field: &Field| values.get(field.name).filter(|_| matches!(field.kind, "email")).map(String::as_str);
+        let value =
+            |field: &Field| values.get(field.name).filter(|_| matches!(field.kind, "email")).map(String::as_str);
         let content = html! {
             section.wide {
                 h2 { (self.title) }
@@ -218,9 +223,7 @@ pub(crate) async fn enter(State(parts): Parts, request: Request) -> Response {
         Err(error) => return error.page(&parts),
     };
     let entered = match email(&values) {
-        Ok(email) => {
-            sign_in(&with(&parts, address.as_ref()), &email, text(&values, "password"), Wanted::Cookie).await
-        }
+        Ok(email) => sign_in(&with(&parts, address.as_ref()), &email, text(&values, "password"), Wanted::Cookie).await,
         Err(error) => Err(error),
     };
     match entered {
@@ -329,6 +332,7 @@ pub(crate) async fn accept(State(parts): Parts, request: Request) -> Response {
         Ok(sent) => sent,
         Err(error) => return error.page(&parts),
     };
-    let done = join(&with(&parts, address.as_ref()), text(&values, "secret"), text(&values, "password")).await.map(drop);
+    let done =
+        join(&with(&parts, address.as_ref()), text(&values, "secret"), text(&values, "password")).await.map(drop);
     said(&parts, &JOIN, &values, done, "You belong to the account now. Sign in with your address and this password.")
 }

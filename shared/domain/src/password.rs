@@ -17,12 +17,34 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 /// A hash that no password has, under the same parameters: held against what is typed where nobody is known, so that the
 /// answer takes as long.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// The beginnings of those that are tried first, in lower case and without digits and signs at their ends.
 const COMMON: [&str; 24] = [
-    "", "password", "passwort", "passw0rd", "qwertyuiop", "qwerty", "qwertz", "azerty", "asdfghjkl", "zxcvbnm", "letmein",
-    "welcome", "iloveyou", "admin", "administrator", "monkey", "dragon", "football", "superman", "trustno", "whatsapp",
-    "changeme", "secret", "hantar",
+    "",
+    "password",
+    "passwort",
+    "passw0rd",
+    "qwertyuiop",
+    "qwerty",
+    "qwertz",
+    "azerty",
+    "asdfghjkl",
+    "zxcvbnm",
+    "letmein",
+    "welcome",
+    "iloveyou",
+    "admin",
+    "administrator",
+    "monkey",
+    "dragon",
+    "football",
+    "superman",
+    "trustno",
+    "whatsapp",
+    "changeme",
+    "secret",
+    "hantar",
 ];
 
 /// Why a password is not taken.

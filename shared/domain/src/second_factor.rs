@@ -114,7 +114,8 @@ mod tests {
         let at = Timestamp::from_seconds(1_111_111_110);
         let step = 1_111_111_110 / 30;
         let code = secret().code_at(at);
-        for (seconds, counts) in [(-31, false), (-30, true), (0, true), (29, true), (30, true), (59, true), (60, false)] {
+        for (seconds, counts) in [(-31, false), (-30, true), (0, true), (29, true), (30, true), (59, true), (60, false)]
+        {
             let now = Timestamp::from_seconds(1_111_111_110 + seconds);
             assert_eq!(secret().step_of(&code, now, 0), counts.then_some(step), "{seconds}");
         }

@@ -140,7 +140,8 @@ mod tests {
         let may = |role: Role, names: &[&str]| names.iter().filter(|name| role.may(name)).count();
         let looks = ["messages:read", "contacts:read", "campaigns:read", "people:read", "billing:read"];
         let inbox = ["messages:send", "contacts:write", "inbox:write"];
-        let rules = ["campaigns:send", "templates:write", "webhooks:write", "webhooks:read", "people:write", "audit:read"];
+        let rules =
+            ["campaigns:send", "templates:write", "webhooks:write", "webhooks:read", "people:write", "audit:read"];
         let own = ["account:own"];
         let table = Role::ALL.map(|role| [may(role, &looks), may(role, &inbox), may(role, &rules), may(role, &own)]);
         assert_eq!(table, [[5, 0, 0, 0], [5, 3, 0, 0], [5, 3, 6, 0], [5, 3, 6, 1]]);

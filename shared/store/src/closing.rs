@@ -9,7 +9,7 @@ use hantar_usecases::ports::{Closing, PortError, Sequence, Work};
 
 use crate::items::{Fields, Item, NewItem, number, text, time};
 use crate::places::{
-    DEVICE, INVITATION, Place, Table, USER, keys_of, of_account, of_device, part_of_account, work_line, DUE_LINES,
+    DEVICE, DUE_LINES, INVITATION, Place, Table, USER, keys_of, of_account, of_device, part_of_account, work_line,
 };
 use crate::reading::Query;
 use crate::store::Store;
@@ -56,8 +56,7 @@ impl TenantStore {
             .with("t", time(closing.at))
             .with("du", time(closing.due_at))
             .maybe("bg", closing.begun_at.map(time));
-        let writes =
-            [Write::put(&place, item.done()).if_new(), work::arm(self.account, Work::Erase, closing.due_at)];
+        let writes = [Write::put(&place, item.done()).if_new(), work::arm(self.account, Work::Erase, closing.due_at)];
         let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
         match self.store.transact(&transaction).await? {
             Committed::Done => Ok(closing.clone()),
@@ -211,13 +210,8 @@ impl TenantStore {
     }
 
     pub(crate) async fn delete_itself(&self) -> Result<(), PortError> {
-        let sequences = [
-            Sequence::Messages,
-            Sequence::Endpoints,
-            Sequence::Contacts,
-            Sequence::Templates,
-            Sequence::Invitations,
-        ];
+        let sequences =
+            [Sequence::Messages, Sequence::Endpoints, Sequence::Contacts, Sequence::Templates, Sequence::Invitations];
         let mut places: Vec<Place> = sequences.map(|sequence| Place::sequence(sequence(self.account))).into();
         places.extend([Place::listed_account(self.account), Place::account(self.account)]);
         self.store.delete_all(places).await?;

@@ -132,12 +132,7 @@ impl People for TenantStore {
         self.use_up_step(user, step).await
     }
 
-    async fn change_recovery(
-        &self,
-        user: UserId,
-        seen: &[[u8; 32]],
-        recovery: &[[u8; 32]],
-    ) -> Result<bool, PortError> {
+    async fn change_recovery(&self, user: UserId, seen: &[[u8; 32]], recovery: &[[u8; 32]]) -> Result<bool, PortError> {
         self.swap_recovery(user, seen, recovery).await
     }
 

@@ -67,8 +67,8 @@ impl TenantStore {
             return Ok(Created::Full);
         }
         let [put, entry] = token_writes(token, hash);
-        let key = idempotency
-            .map(|(key, sealed)| self.put_key_with(key, KIND, token.id.0, Some(sealed), token.created_at));
+        let key =
+            idempotency.map(|(key, sealed)| self.put_key_with(key, KIND, token.id.0, Some(sealed), token.created_at));
         let writes = [Some(put.if_new()), Some(entry.if_new()), key].into_iter().flatten();
         let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
         let Committed::Refused(refusals) = self.store.transact(&transaction).await? else { return Ok(Created::New) };

@@ -61,11 +61,7 @@ pub async fn remind(with: &PeopleParts<'_>, caller: &Caller, id: InvitationId) -
     Ok(invitation)
 }
 
-async fn open(
-    with: &PeopleParts<'_>,
-    tenant: &dyn Tenant,
-    id: InvitationId,
-) -> Result<Option<Invitation>, PortError> {
+async fn open(with: &PeopleParts<'_>, tenant: &dyn Tenant, id: InvitationId) -> Result<Option<Invitation>, PortError> {
     let now = with.clock.now();
     Ok(tenant.people().invitation(id).await?.filter(|invitation| invitation.expires_at > now))
 }

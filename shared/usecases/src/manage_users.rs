@@ -10,12 +10,7 @@ use crate::people::{PeopleError, PeopleParts};
 use crate::ports::Deleted;
 
 /// Gives somebody another role. A repeat changes nothing.
-pub async fn change_role(
-    with: &PeopleParts<'_>,
-    caller: &Caller,
-    id: UserId,
-    role: Role,
-) -> Result<User, PeopleError> {
+pub async fn change_role(with: &PeopleParts<'_>, caller: &Caller, id: UserId, role: Role) -> Result<User, PeopleError> {
     let tenant = with.tenants.for_account(caller.account);
     let user = tenant.user(id).await?.ok_or(PeopleError::Missing)?;
     if user.role == role {

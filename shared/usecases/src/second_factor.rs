@@ -16,14 +16,11 @@ fn place(user: &User) -> String {
 }
 
 /// The secret of somebody's app.
-pub(crate) async fn open_secret(
-    with: &PeopleParts<'_>,
-    user: &User,
-    sealed: &[u8],
-) -> Result<TotpSecret, PortError> {
+pub(crate) async fn open_secret(with: &PeopleParts<'_>, user: &User, sealed: &[u8]) -> Result<TotpSecret, PortError> {
     let place = place(user);
     let bytes = with.keys.open(user.account, &place, sealed).await?;
-    let bytes = bytes.try_into().map_err(|_| PortError::Corrupt(format!("the secret at {place} has a wrong length")))?;
+    let bytes =
+        bytes.try_into().map_err(|_| PortError::Corrupt(format!("the secret at {place} has a wrong length")))?;
     Ok(TotpSecret::from_bytes(bytes))
 }
 

@@ -68,8 +68,7 @@ fn people(api: &Arc<Api>) -> Vec<Row> {
     let changes = |methods| gate("people:write", Write, methods);
     let invitations = looks(get(users::invitations)).merge(changes(post(users::ask)));
     let user = looks(get(users::show)).merge(changes(put(users::update).delete(users::remove)));
-    let tokens =
-        gate("tokens:read", Read, get(tokens::list)).merge(gate("tokens:write", Write, post(tokens::create)));
+    let tokens = gate("tokens:read", Read, get(tokens::list)).merge(gate("tokens:write", Write, post(tokens::create)));
     vec![
         ("auth/sign-up", "POST", open(post(auth::register))),
         ("auth/sign-in", "POST", open(post(auth::enter))),

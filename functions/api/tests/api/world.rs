@@ -19,8 +19,8 @@ use hantar_domain::user::{Email, Role, User};
 use hantar_domain::webhook::Endpoint;
 use hantar_usecases::create_token::new_secret;
 use hantar_usecases::ports::{
-    Clock, Command, DueDelivery, DueWork, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Link, Outcome,
-    PortError, Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession, Work,
+    Clock, Command, DueDelivery, DueWork, Entropy, Fleet, FoundVersion, Founding, Job, JobQueue, KeyWrap, Link,
+    Outcome, PortError, Queue, Received, Sequence, Sleep, Tenant, Tenants, WebSession, Work,
 };
 
 use super::tenant::{Records, no_handler_calls_this};

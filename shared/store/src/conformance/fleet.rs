@@ -62,8 +62,7 @@ pub async fn an_address_belongs_to_one_user(world: World) {
     assert_eq!(world.tenants.for_account(second.account.id).account().await.unwrap(), None, "nothing is half written");
     let id = UserId(world.number(Sequence::Users).await);
     let email = Email::parse(&format!("second{id}@example.com")).unwrap();
-    let user =
-        User { id, account: home.account, email, verified_at: None, role: Role::Agent, signed_out_at: None };
+    let user = User { id, account: home.account, email, verified_at: None, role: Role::Agent, signed_out_at: None };
     assert!(!world.fleet.add_user(&User { email: taken, ..user.clone() }).await.unwrap());
     assert!(world.fleet.add_user(&user).await.unwrap());
     assert!(world.fleet.add_user(&user).await.unwrap(), "a repeat is no conflict");

@@ -101,12 +101,7 @@ pub trait People: Send + Sync {
     async fn use_step(&self, user: UserId, step: u64) -> Result<bool, PortError>;
 
     /// Puts other recovery codes in the place of `seen`: `false` when these are not the ones that are left.
-    async fn change_recovery(
-        &self,
-        user: UserId,
-        seen: &[[u8; 32]],
-        recovery: &[[u8; 32]],
-    ) -> Result<bool, PortError>;
+    async fn change_recovery(&self, user: UserId, seen: &[[u8; 32]], recovery: &[[u8; 32]]) -> Result<bool, PortError>;
 
     /// Changes a role, neither from nor to the owner's: `false` when it is no more as it was `seen`. A repeat answers `true`.
     async fn change_role(&self, user: UserId, seen: Role, role: Role) -> Result<bool, PortError>;
