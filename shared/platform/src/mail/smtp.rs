@@ -73,8 +73,77 @@ impl Mail for SmtpMail {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "where the foreign server is, the environment says")]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use hantar_domain::user::Email;
+
     use super::*;
+
+    /// A server of another make (aiosmtpd), which says where it listens and then what it received, as Python writes it.
+    const SERVER: &str = r#"
+import email, email.policy, socket, time
+from aiosmtpd.controller import Controller
+
+class Keep:
+    async def handle_DATA(self, server, session, envelope):
+        letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        print((envelope.mail_from, envelope.rcpt_tos, letter["From"], letter["Subject"], letter.get_content()), flush=True)
+        return "250 OK"
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+Controller(Keep(), hostname="127.0.0.1", port=port).start()
+print(port, flush=True)
+time.sleep(60)
+"#;
+
+    struct Server(Child, BufReader<std::process::ChildStdout>);
+
+    impl Server {
+        /// With the Python that `HANTAR_VENV` names; `None` without one, unless the run insists on it.
+        fn start() -> Option<Self> {
+            let Ok(venv) = std::env::var("HANTAR_VENV") else {
+                assert!(std::env::var("HANTAR_REQUIRE_EMULATOR").is_err(), "HANTAR_VENV is not set");
+                return None;
+            };
+            let mut command = Command::new(format!("{venv}/bin/python"));
+            let mut child = command.args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+            let said = BufReader::new(child.stdout.take().unwrap());
+            Some(Self(child, said))
+        }
+
+        fn says(&mut self) -> String {
+            let mut line = String::new();
+            self.1.read_line(&mut line).unwrap();
+            line.trim().to_owned()
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_letter_arrives_at_a_foreign_server_as_it_was_written() {
+        let Some(mut server) = Server::start() else { return };
+        let url = format!("smtp://127.0.0.1:{}", server.says());
+        let mail = SmtpMail::new(&url, "Hantar <hantar@example.com>").unwrap();
+        let to = Email::parse("ali@example.com").unwrap();
+        let text = "Selamat datang, Zoë\n\n.\nhttps://example.com/?secret=abc\n";
+        mail.send(&Letter { to, subject: "Grüße aus 北京".into(), text: text.into() }).await.unwrap();
+        assert_eq!(
+            server.says(),
+            "('hantar@example.com', ['ali@example.com'], 'Hantar <hantar@example.com>', 'Grüße aus 北京', \
+             'Selamat datang, Zoë\\n\\n.\\nhttps://example.com/?secret=abc\\n')"
+        );
+    }
 
     #[test]
     fn off_this_machine_letters_are_encrypted_unless_the_url_says_otherwise() {
@@ -95,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_is_not_there_is_unavailable() {
         let mail = SmtpMail::new("smtp://127.0.0.1:9", "Hantar <hantar@example.com>").unwrap();
-        let to = hantar_domain::user::Email::parse("ali@example.com").unwrap();
+        let to = Email::parse("ali@example.com").unwrap();
         let sent = mail.send(&Letter { to, subject: "Hello".into(), text: "Hello".into() }).await;
         assert!(matches!(sent, Err(PortError::Unavailable { what: "mail server", .. })), "{sent:?}");
     }
