@@ -25,6 +25,7 @@ mod losses;
 mod low_balance;
 mod message;
 mod numbers;
+mod people;
 mod purchases;
 mod relay;
 mod sweep;

@@ -10,8 +10,9 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, balance, billing, bulk, campaign_lists, campaigns, connection, consents, contact_erasures, contact_groups,
-    contact_list, contacts, credits, exports, imports, message_list, messages, numbers, templates, webhooks,
+    account, audit_log, auth, balance, billing, bulk, campaign_lists, campaigns, connection, consents,
+    contact_erasures, contact_groups, contact_list, contacts, credits, exports, imports, message_list, messages,
+    numbers, templates, tokens, users, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -79,7 +80,37 @@ use crate::routes::v1::{
         webhooks::list,
         webhooks::create,
         webhooks::show,
-        webhooks::remove
+        webhooks::remove,
+        auth::register,
+        auth::enter,
+        auth::challenge,
+        auth::verify,
+        auth::resend,
+        auth::forgot,
+        auth::reset,
+        auth::accept_invitation,
+        auth::leave,
+        auth::me,
+        auth::change,
+        auth::begin_two_factor,
+        auth::confirm_two_factor,
+        auth::renew_codes,
+        auth::end_two_factor,
+        users::list,
+        users::show,
+        users::update,
+        users::make_owner,
+        users::remove,
+        users::invitations,
+        users::ask,
+        users::ask_again,
+        users::uninvite,
+        tokens::list,
+        tokens::create,
+        tokens::remove,
+        audit_log::list,
+        account::close,
+        account::restore
     ),
     modifiers(&Bearer)
 )]

@@ -5,6 +5,7 @@ mod campaign;
 mod consent;
 mod contact;
 pub mod deliver_webhook;
+mod erase;
 mod export;
 mod import;
 mod low_balance;

@@ -89,10 +89,7 @@ impl Worker {
             Work::LowBalance => self.write_letters(account).await,
             Work::Import(id) => import::step(self, account, id).await,
             Work::Export(id) => export::step(self, account, id).await,
-            Work::Erase => {
-                tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
-                Ok(Next::Never)
-            }
+            Work::Erase => self.erase(account).await,
         }
     }
 }

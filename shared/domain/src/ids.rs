@@ -57,6 +57,10 @@ number! {
     OrderId,
     /// What was done so that a person is forgotten. Unique within its account.
     ErasureId,
+    /// An invitation into an account. Unique within its account.
+    InvitationId,
+    /// An entry of the audit log. Unique and rising within its account: about the microsecond at which it was made.
+    AuditId,
 }
 
 /// One command to a host: 16 random bytes, written as 32 hexadecimal digits.

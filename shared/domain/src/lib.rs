@@ -4,6 +4,7 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod audit;
 pub mod billing;
 pub mod bulk;
 pub mod campaign;
@@ -17,16 +18,19 @@ pub mod export;
 pub mod file;
 pub mod ids;
 pub mod import;
+pub mod invitation;
 pub mod lease;
 pub mod ledger;
 pub mod merge;
 pub mod message;
 pub mod order;
 pub mod pacing;
+pub mod password;
 pub mod phone;
 pub mod price;
 pub mod reason;
 pub mod sealed;
+pub mod second_factor;
 pub mod template;
 pub mod time;
 pub mod token;

@@ -13,6 +13,7 @@
 //! | `HANTAR_BILLING` | `off`: messages cost nothing; the module `billing` has the rest | `credits` |
 //! | `HANTAR_BUCKET` | the bucket of large things | imports and exports are refused |
 //! | `HANTAR_BUCKET_ENDPOINT_URL`, `HANTAR_BUCKET_REGION`, `HANTAR_BUCKET_ACCESS_KEY_ID`, `HANTAR_BUCKET_SECRET_ACCESS_KEY` | a service that speaks like S3, such as R2 | the bucket is on AWS |
+//! | `HANTAR_MAIL`, `HANTAR_MAIL_FROM` | how letters are sent (`mail.rs`) | to the log |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;

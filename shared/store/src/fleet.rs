@@ -11,7 +11,7 @@ use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
 use hantar_domain::webhook::EventId;
 use hantar_usecases::ports::{
-    DueDelivery, DueWork, Fleet, FoundVersion, Founding, PortError, Sequence, WebSession, Work,
+    DueDelivery, DueWork, Fleet, FoundVersion, Founding, Link, PortError, Sequence, WebSession, Work,
 };
 
 use crate::items::{Fields, Item, NewItem, number};
@@ -20,7 +20,7 @@ use crate::reading::Query;
 use crate::store::Store;
 use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::{Write, Written};
-use crate::{account, credits, device, ledger};
+use crate::{account, credits, device, ledger, login};
 
 /// How many accounts are listed.
 const LISTED: usize = 1_000;
@@ -57,7 +57,9 @@ impl Fleet for Store {
         ];
         let (at, credits) = (founding.account.created_at, founding.credits);
         let opening = (credits != 0).then(|| ledger::note(id, &Movement { at, credits, cause: Cause::Opening }));
-        let transaction = Transaction::new(self, self.fresh_token(), writes.into_iter().chain(opening))?;
+        let login = founding.password.as_deref().map(|hash| login::first(id, user.id, hash));
+        let writes = writes.into_iter().chain(opening).chain(login);
+        let transaction = Transaction::new(self, self.fresh_token(), writes)?;
         match self.transact(&transaction).await? {
             Committed::Done => Ok(true),
             Committed::Refused(refusals) => match refusals.into_iter().next() {
@@ -118,6 +120,32 @@ impl Fleet for Store {
 
     async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
         self.find_session(&Place::web_session(hash)).await
+    }
+
+    async fn put_link(&self, hash: &TokenHash, link: &Link) -> Result<(), PortError> {
+        self.store_link(hash, link).await
+    }
+
+    async fn link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError> {
+        self.find_link(hash).await
+    }
+
+    async fn take_link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError> {
+        self.use_up_link(hash).await
+    }
+
+    async fn count_guess(
+        &self,
+        what: &[u8; 32],
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, PortError> {
+        self.count_one_guess(what, most, window, now).await
+    }
+
+    async fn forget_guesses(&self, what: &[u8; 32]) -> Result<(), PortError> {
+        self.write(Write::delete(&Place::guesses(what))).await.map(drop)
     }
 
     async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError> {
@@ -190,7 +218,7 @@ fn due_entry(sk: &str) -> Option<DueDelivery> {
 }
 
 /// Whether an address that is taken is taken by this very user: then this is a repeat.
-fn leads_to(item: Option<&Item>, user: &User) -> Result<bool, PortError> {
+pub(crate) fn leads_to(item: Option<&Item>, user: &User) -> Result<bool, PortError> {
     let Some(fields) = item.map(Fields) else { return Ok(false) };
     Ok(fields.number::<AccountId>("ac")? == user.account && fields.number::<UserId>("us")? == user.id)
 }

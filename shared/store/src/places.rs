@@ -2,8 +2,8 @@
 
 use hantar_domain::campaign::RecipientKey;
 use hantar_domain::ids::{
-    AccountId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, ExportId, GroupId, ImportId,
-    MessageId, OrderId, Shard, TemplateId, UserId,
+    AccountId, AuditId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, ExportId, GroupId,
+    ImportId, InvitationId, MessageId, OrderId, Shard, TemplateId, TokenId, UserId,
 };
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
@@ -70,6 +70,28 @@ impl Place {
 
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
         Self::business(of_account(account), format!("{USER}{}", ordered(user.0)))
+    }
+
+    pub(crate) fn login(account: AccountId, user: UserId) -> Self {
+        Self::business(of_account(account), format!("LOGIN#{}", ordered(user.0)))
+    }
+
+    pub(crate) fn invitation(account: AccountId, invitation: InvitationId) -> Self {
+        Self::business(of_account(account), format!("{INVITATION}{}", ordered(invitation.0)))
+    }
+
+    /// Leads from a token's number to its hash.
+    pub(crate) fn listed_token(account: AccountId, token: TokenId) -> Self {
+        Self::business(of_account(account), format!("{LISTED_TOKEN}{}", ordered(token.0)))
+    }
+
+    /// Begins with letters: what begins with a digit is a message to those who filter the stream.
+    pub(crate) fn audit(account: AccountId, entry: AuditId) -> Self {
+        Self::business(audit_of(account), format!("{AUDIT}{}", ordered(entry.0)))
+    }
+
+    pub(crate) fn closing(account: AccountId) -> Self {
+        Self::business(of_account(account), "CLOSING")
     }
 
     pub(crate) fn device(account: AccountId, device: DeviceId) -> Self {
@@ -275,6 +297,14 @@ impl Place {
         Self::engine(format!("WEB#{}", hex::encode(hash.0)), "WEB")
     }
 
+    pub(crate) fn link(hash: &TokenHash) -> Self {
+        Self::engine(format!("LINK#{}", hex::encode(hash.0)), "LINK")
+    }
+
+    pub(crate) fn guesses(what: &[u8; 32]) -> Self {
+        Self::engine(format!("GUESS#{}", hex::encode(what)), "GUESS")
+    }
+
     pub(crate) fn settings() -> Self {
         Self::engine("SETTINGS", "SETTINGS")
     }
@@ -300,6 +330,7 @@ impl Place {
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
             Sequence::Erasures(account) => format!("ERASURES#{account}"),
             Sequence::Orders(account) => format!("ORDERS#{account}"),
+            Sequence::Invitations(account) => format!("INVITATIONS#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -326,6 +357,10 @@ impl Place {
 }
 
 /// The beginnings of sort keys that are listed.
+pub(crate) const AUDIT: &str = "AT#";
+pub(crate) const USER: &str = "USER#";
+pub(crate) const INVITATION: &str = "INVITE#";
+pub(crate) const LISTED_TOKEN: &str = "TOKEN#";
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
@@ -417,6 +452,15 @@ pub(crate) fn orders_of(account: AccountId) -> String {
 
 pub(crate) fn files_of(account: AccountId) -> String {
     format!("A#{account}#F")
+}
+
+pub(crate) fn audit_of(account: AccountId) -> String {
+    format!("A#{account}#T")
+}
+
+/// One of an account's partitions that have a letter alone.
+pub(crate) fn part_of_account(account: AccountId, letter: char) -> String {
+    format!("A#{account}#{letter}")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

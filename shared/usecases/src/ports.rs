@@ -36,7 +36,7 @@ pub use contacts::{
 pub use erasures::{Erasing, Erasures, PersonMessages};
 pub use error::PortError;
 pub use files::{Files, ImportStart};
-pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Sequence, WebSession};
+pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Link, Purpose, Sequence, WebSession};
 pub use groups::{Groups, Moved, Named};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
@@ -44,7 +44,7 @@ pub use ledger::{Ledger, Warning};
 pub use mail::{Letter, Mail};
 pub use orders::{Orders, Paid, Session};
 pub use payments::{Checkout, PaymentError, Payments};
-pub use people::People;
+pub use people::{Closing, Joined, Login, NewPassword, People, SealedToken};
 pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};

@@ -4,6 +4,8 @@
 //! validation messages.
 
 pub mod account;
+pub mod audit;
+pub mod auth;
 pub mod campaign;
 pub mod consent;
 pub mod contact;
@@ -20,6 +22,8 @@ pub mod number;
 pub mod page;
 pub mod template;
 pub mod time;
+pub mod token;
+pub mod user;
 pub mod webhook;
 
 use serde::Serialize;

@@ -38,6 +38,7 @@ module "hantar" {
   worker              = var.worker
   billing             = var.billing
   stripe              = var.stripe
+  mail                = var.mail
   log_days            = 30
   alarm_emails        = var.alarm_emails
   runbooks            = var.runbooks

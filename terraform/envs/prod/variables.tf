@@ -82,3 +82,9 @@ variable "stripe" {
   type        = object({ prices = string, sealed_key = string, sealed_signing_secret = string })
   default     = null
 }
+
+variable "mail" {
+  description = "Whom letters come from, and the ARNs of the identities that Amazon SES has verified for it; null: they go to the log."
+  type        = object({ from = string, identity_arns = list(string) })
+  default     = null
+}

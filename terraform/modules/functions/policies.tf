@@ -11,10 +11,12 @@ locals {
     api = [
       { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      # When a token was last used.
-      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
-      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
-      { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      # Tokens, with when they were last used; people's addresses; new accounts.
+      { table = "business", actions = local.write, keys = ["TOKEN#*"] },
+      { table = "business", actions = local.put, keys = ["ACCOUNTS", "EMAIL#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "GUESS#*", "LINK#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = local.put, keys = ["LINK#*", "SHARD#*", "SIGNIN#*", "WEB#*", "WORK#*"] },
+      { table = "engine", actions = local.write, keys = ["GUESS#*"] },
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
@@ -44,13 +46,16 @@ locals {
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
     jobs = [
-      { table = "business", actions = local.read, keys = ["A#*"] },
+      # The end of an account reaches into all that it has, and into the keys of its devices.
+      { table = "business", actions = local.read, keys = ["A#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "business", actions = ["dynamodb:DeleteItem"], keys = ["ACCOUNTS", "EMAIL#*", "TOKEN#*"] },
       # Campaigns: recipients and chunks; and the number of shards, to ring for devices.
-      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "WORK#*"] },
-      { table = "engine", actions = local.write, keys = ["A#*", "WORK#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SEQ#*", "SETTINGS", "WORK#*"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "SEQ#*", "WORK#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
-      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
+      { table = "engine", actions = ["dynamodb:DeleteItem", "dynamodb:Query"], keys = ["D#*"] },
+      { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["SHARD#*"] },
     ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
@@ -80,6 +85,7 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
+      # A step of work rings for the next one, and for devices.
       { actions = local.send, arns = concat(var.queues.shards, [var.queues.jobs, var.queues.parked]) },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
@@ -92,16 +98,17 @@ locals {
     # Whoever uses an address that it signs acts in its name.
     api = concat([
       local.unwrap,
+      local.wrap,
       { actions = ["s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
       { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
-    ], local.encrypted)
+    ], local.encrypted, local.mail)
     relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
     webhooks = [local.unwrap]
     jobs = concat([
       { actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
       # Without it what is not there would be forbidden.
       { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
-    ], local.encrypted)
+    ], local.encrypted, local.mail)
     timers = []
   }
 
@@ -109,6 +116,10 @@ locals {
   encrypted = [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], arns = [var.data_key_arn] }]
 
   unwrap = { actions = ["kms:Decrypt"], arns = [var.accounts_key_arn] }
+  # The data keys of accounts that people make themselves.
+  wrap = { actions = ["kms:Encrypt"], arns = [var.accounts_key_arn] }
+  # Letters, from verified identities alone.
+  mail = length(var.mail_identities) == 0 ? [] : [{ actions = ["ses:SendEmail"], arns = var.mail_identities }]
 
   policies = {
     for function in keys(local.functions) : function => jsonencode({

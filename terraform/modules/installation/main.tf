@@ -27,6 +27,11 @@ locals {
     HANTAR_STRIPE_KEY            = var.stripe.sealed_key
     HANTAR_STRIPE_SIGNING_SECRET = var.stripe.sealed_signing_secret
   }
+  mail = var.mail == null ? {} : { HANTAR_MAIL = "ses", HANTAR_MAIL_FROM = var.mail.from }
+
+  # Behind CloudFront the gateway sees CloudFront's addresses, which many callers share. Guesses are counted by what is guessed
+  # at alone then.
+  address = var.cloudfront == null ? {} : { HANTAR_CLIENT_ADDRESS_HEADER = "none" }
 
   limits = merge(
     var.rate_limits.reads == null ? {} : { HANTAR_READS_PER_MINUTE = tostring(var.rate_limits.reads) },
@@ -91,12 +96,14 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe, local.blobs)
-    jobs     = local.blobs
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.stripe, local.blobs, local.mail, local.address)
+    jobs     = merge(local.blobs, local.mail)
     webhooks = local.egress
   }
 
   bucket_arn = module.storage.arn
+
+  mail_identities = var.mail == null ? [] : var.mail.identity_arns
 
   tables = {
     business = module.business.arn

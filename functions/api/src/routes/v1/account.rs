@@ -1,8 +1,9 @@
-//! The account itself.
+//! The account itself, and its end.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use hantar_domain::account::Account;
 use hantar_domain::phone::Region;
@@ -14,9 +15,15 @@ use hantar_wire::v1::Data;
 use hantar_wire::v1::account::{AccountBody, AccountRequest};
 use hantar_wire::v1::error::FieldErrors;
 
+use super::auth::read as read_body;
 use crate::Api;
 use crate::body::{self, idempotency_key, key_reused};
 use crate::errors::ApiError;
+use crate::people::{refused, with};
+use hantar_usecases::close_account::{close_account, restore_account};
+use hantar_wire::v1::auth::{ClosingBody, PasswordRequest};
+
+const ACCOUNT: &str = "Account";
 
 type Shown = Json<Data<AccountBody>>;
 
@@ -96,4 +103,33 @@ fn read_regions(codes: &[String], errors: &mut FieldErrors) -> Option<Vec<Region
         }
     }
     (!regions.is_empty()).then_some(regions)
+}
+
+/// Has the account deleted in seven days, with all that is in it. Until then it can be taken back.
+#[utoipa::path(
+    delete, path = "/api/v1/account", tag = "account", request_body = PasswordRequest,
+    responses((status = 202, body = Data<ClosingBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
+)]
+pub(crate) async fn close(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<(StatusCode, Json<Data<ClosingBody>>), ApiError> {
+    let (address, asked) = read_body(request, PasswordRequest::read).await?;
+    let closing = close_account(&with(&api, address.as_ref()), &caller, &asked.password).await;
+    let closing = closing.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
+    Ok((StatusCode::ACCEPTED, Json(Data { data: ClosingBody::new(closing.due_at) })))
+}
+
+/// Takes the deletion back.
+#[utoipa::path(
+    post, path = "/api/v1/account/restore", tag = "account",
+    responses((status = 204, description = "the account stays"), (status = 409, description = "it is not to be deleted"))
+)]
+pub(crate) async fn restore(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, ApiError> {
+    restore_account(&with(&api, None), &caller).await.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
+    Ok(StatusCode::NO_CONTENT)
 }
