@@ -44,124 +44,130 @@ type PathText = Result<Path<String>, PathRejection>;
 
 /// All routes of the dialect.
 pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
-    let gate = |ability, kind, methods| gated(api, ability, kind, methods);
-    let message =
-        gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
-    let campaigns = gate("campaigns:read", Read, get(campaign_lists::list)).merge(gate(
-        "campaigns:send",
-        Write,
-        post(campaigns::create),
-    ));
-    let credit_settings = gate("billing:read", Read, get(credits::settings)).merge(gate(
-        "billing:write",
-        Write,
-        put(credits::change_settings),
-    ));
-    let webhooks =
-        gate("webhooks:read", Read, get(webhooks::list)).merge(gate("webhooks:write", Write, post(webhooks::create)));
-    let webhook =
-        gate("webhooks:read", Read, get(webhooks::show)).merge(gate("webhooks:write", Write, delete(webhooks::remove)));
-    let account = gate("account:read", Read, get(account::show)).merge(gate(
-        "account:write",
-        Write,
-        put(account::change).patch(account::change),
-    ));
-    let consents =
-        gate("contacts:read", Read, get(consents::list)).merge(gate("contacts:write", Write, post(consents::note)));
-    let consent_settings = gate("contacts:read", Read, get(consents::settings)).merge(gate(
-        "contacts:write",
-        Write,
-        put(consents::decide).patch(consents::decide),
-    ));
-    let templates = gate("templates:read", Read, get(templates::list)).merge(gate(
-        "templates:write",
-        Write,
-        post(templates::create),
-    ));
-    let template = gate("templates:read", Read, get(templates::show)).merge(gate(
-        "templates:write",
-        Write,
-        put(templates::change).patch(templates::change).delete(templates::remove),
-    ));
-    let contacts =
-        gate("contacts:read", Read, get(contact_list::list)).merge(gate("contacts:write", Write, post(contacts::save)));
-    let contact = gate("contacts:read", Read, get(contacts::show)).merge(gate(
-        "contacts:write",
-        Write,
-        put(contacts::change).delete(contacts::remove),
-    ));
-    let groups = gate("contacts:read", Read, get(contact_groups::list)).merge(gate(
-        "contacts:write",
-        Write,
-        post(contact_groups::create),
-    ));
-    let group = gate("contacts:read", Read, get(contact_groups::show)).merge(gate(
-        "contacts:write",
-        Write,
-        put(contact_groups::rename).delete(contact_groups::remove),
-    ));
-    let erasures = gate("contacts:read", Read, get(contact_erasures::list)).merge(gate(
-        "contacts:write",
-        Write,
-        post(contact_erasures::create),
-    ));
-    let members = gate("contacts:write", Write, post(contact_groups::fill).delete(contact_groups::empty));
     [
-        ("contacts", "GET, HEAD, POST", contacts),
-        ("contacts/{id}", "GET, HEAD, PUT, DELETE", contact),
-        ("contacts/{id}/merge", "POST", gate("contacts:write", Write, post(contacts::merge))),
-        ("contact-groups", "GET, HEAD, POST", groups),
-        ("contact-groups/{id}", "GET, HEAD, PUT, DELETE", group),
-        ("contact-groups/{id}/contacts", "POST, DELETE", members),
-        ("contact-erasures", "GET, HEAD, POST", erasures),
-        ("contact-erasures/{id}", "GET, HEAD", gate("contacts:read", Read, get(contact_erasures::show))),
-        ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
-        ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
-        ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),
-        ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
-        ("messages/bulk", "POST", gate("messages:send", Write, post(bulk::send))),
-        ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
-        ("messages/{id}", "GET, HEAD, DELETE", message),
-        ("campaigns", "GET, HEAD, POST", campaigns),
-        ("campaigns/preview", "POST", gate("campaigns:send", Read, post(campaigns::preview))),
-        ("campaigns/{id}", "GET, HEAD", gate("campaigns:read", Read, get(campaigns::show))),
-        ("campaigns/{id}/pause", "POST", gate("campaigns:send", Write, post(campaigns::pause))),
-        ("campaigns/{id}/resume", "POST", gate("campaigns:send", Write, post(campaigns::resume))),
-        ("campaigns/{id}/cancel", "POST", gate("campaigns:send", Write, post(campaigns::cancel))),
-        ("campaigns/{id}/recipients", "GET, HEAD", gate("campaigns:read", Read, get(campaign_lists::recipients))),
-        ("balance", "GET, HEAD", gate("billing:read", Read, get(balance::show))),
-        ("credits/ledger", "GET, HEAD", gate("billing:read", Read, get(credits::ledger))),
-        ("credits/settings", "GET, HEAD, PUT", credit_settings),
-        ("credits/prices", "GET, HEAD", gate("billing:read", Read, get(credits::prices))),
-        ("credits/checkout", "POST", gate("billing:write", Write, post(credits::checkout))),
-        ("credits/invoices", "GET, HEAD", gate("billing:read", Read, get(credits::invoices))),
-        ("billing/stripe", "POST", post(billing::stripe)),
-        ("contacts/import", "POST", gate("contacts:write", Write, post(imports::create))),
-        ("contacts/import/{id}", "GET, HEAD", gate("contacts:read", Read, get(imports::show))),
-        ("contacts/import/{id}/start", "POST", gate("contacts:write", Write, post(imports::start))),
-        // Begins work.
-        ("contacts/export", "GET, HEAD", gate("contacts:read", Write, get(exports::contacts))),
-        ("contacts/export/{id}", "GET, HEAD", gate("contacts:read", Read, get(exports::show))),
-        ("webhooks", "GET, HEAD, POST", webhooks),
-        ("webhooks/{id}", "GET, HEAD, DELETE", webhook),
-        ("templates", "GET, HEAD, POST", templates),
-        ("templates/{id}", "GET, HEAD, PUT, PATCH, DELETE", template),
-        ("templates/{id}/preview", "POST", gate("templates:read", Read, post(templates::preview))),
-        ("account", "GET, HEAD, PUT, PATCH", account),
-        ("consents", "GET, HEAD, POST", consents),
-        ("consents/proof", "GET, HEAD", gate("contacts:read", Read, get(consents::proof))),
-        ("consents/settings", "GET, HEAD, PUT, PATCH", consent_settings),
-        ("openapi.json", "GET, HEAD", get(openapi::document)),
+        connection(api),
+        sending(api),
+        campaigns(api),
+        contacts(api),
+        texts(api),
+        credits(api),
+        subscribers(api),
+        people(api),
     ]
     .into_iter()
-    .chain(people(api))
+    .flatten()
+    .chain([("billing/stripe", "POST", post(billing::stripe)), ("openapi.json", "GET, HEAD", get(openapi::document))])
     .fold(Router::new(), |router, (path, takes, methods)| {
         let otherwise = move |request: Request| async move { wrong_method(&request, takes) };
         router.route(&format!("/api/v1/{path}"), methods.fallback(otherwise))
     })
 }
 
+/// A path, what the errors say that it takes, and who answers.
 type Row = (&'static str, &'static str, MethodRouter<Arc<Api>>);
+
+fn connection(api: &Arc<Api>) -> Vec<Row> {
+    let gate = |ability, kind, methods| gated(api, ability, kind, methods);
+    vec![
+        ("connection/status", "GET, HEAD", gate("connection:read", Read, get(connection::status))),
+        ("connection/qr", "GET, HEAD", gate("connection:write", Read, get(connection::qr))),
+        ("devices/{id}/numbers/{phone}", "GET, HEAD", gate("contacts:read", Read, get(numbers::look_up))),
+    ]
+}
+
+fn sending(api: &Arc<Api>) -> Vec<Row> {
+    let gate = |ability, kind, methods| gated(api, ability, kind, methods);
+    let message =
+        gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
+    vec![
+        ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
+        ("messages/bulk", "POST", gate("messages:send", Write, post(bulk::send))),
+        ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
+        ("messages/{id}", "GET, HEAD, DELETE", message),
+    ]
+}
+
+fn campaigns(api: &Arc<Api>) -> Vec<Row> {
+    let looks = |methods| gated(api, "campaigns:read", Read, methods);
+    let sends = |methods| gated(api, "campaigns:send", Write, methods);
+    vec![
+        ("campaigns", "GET, HEAD, POST", looks(get(campaign_lists::list)).merge(sends(post(campaigns::create)))),
+        // Changes nothing.
+        ("campaigns/preview", "POST", gated(api, "campaigns:send", Read, post(campaigns::preview))),
+        ("campaigns/{id}", "GET, HEAD", looks(get(campaigns::show))),
+        ("campaigns/{id}/pause", "POST", sends(post(campaigns::pause))),
+        ("campaigns/{id}/resume", "POST", sends(post(campaigns::resume))),
+        ("campaigns/{id}/cancel", "POST", sends(post(campaigns::cancel))),
+        ("campaigns/{id}/recipients", "GET, HEAD", looks(get(campaign_lists::recipients))),
+    ]
+}
+
+fn contacts(api: &Arc<Api>) -> Vec<Row> {
+    let looks = |methods| gated(api, "contacts:read", Read, methods);
+    let changes = |methods| gated(api, "contacts:write", Write, methods);
+    let contact = looks(get(contacts::show)).merge(changes(put(contacts::change).delete(contacts::remove)));
+    let groups = looks(get(contact_groups::list)).merge(changes(post(contact_groups::create)));
+    let group =
+        looks(get(contact_groups::show)).merge(changes(put(contact_groups::rename).delete(contact_groups::remove)));
+    let members = changes(post(contact_groups::fill).delete(contact_groups::empty));
+    let erasures = looks(get(contact_erasures::list)).merge(changes(post(contact_erasures::create)));
+    let consents = looks(get(consents::list)).merge(changes(post(consents::note)));
+    let consent_settings = looks(get(consents::settings)).merge(changes(put(consents::decide).patch(consents::decide)));
+    vec![
+        ("contacts", "GET, HEAD, POST", looks(get(contact_list::list)).merge(changes(post(contacts::save)))),
+        ("contacts/{id}", "GET, HEAD, PUT, DELETE", contact),
+        ("contacts/{id}/merge", "POST", changes(post(contacts::merge))),
+        ("contacts/import", "POST", changes(post(imports::create))),
+        ("contacts/import/{id}", "GET, HEAD", looks(get(imports::show))),
+        ("contacts/import/{id}/start", "POST", changes(post(imports::start))),
+        // Begins work.
+        ("contacts/export", "GET, HEAD", gated(api, "contacts:read", Write, get(exports::contacts))),
+        ("contacts/export/{id}", "GET, HEAD", looks(get(exports::show))),
+        ("contact-groups", "GET, HEAD, POST", groups),
+        ("contact-groups/{id}", "GET, HEAD, PUT, DELETE", group),
+        ("contact-groups/{id}/contacts", "POST, DELETE", members),
+        ("contact-erasures", "GET, HEAD, POST", erasures),
+        ("contact-erasures/{id}", "GET, HEAD", looks(get(contact_erasures::show))),
+        ("consents", "GET, HEAD, POST", consents),
+        ("consents/proof", "GET, HEAD", looks(get(consents::proof))),
+        ("consents/settings", "GET, HEAD, PUT, PATCH", consent_settings),
+    ]
+}
+
+fn texts(api: &Arc<Api>) -> Vec<Row> {
+    let looks = |methods| gated(api, "templates:read", Read, methods);
+    let changes = |methods| gated(api, "templates:write", Write, methods);
+    let template = looks(get(templates::show))
+        .merge(changes(put(templates::change).patch(templates::change).delete(templates::remove)));
+    vec![
+        ("templates", "GET, HEAD, POST", looks(get(templates::list)).merge(changes(post(templates::create)))),
+        ("templates/{id}", "GET, HEAD, PUT, PATCH, DELETE", template),
+        ("templates/{id}/preview", "POST", looks(post(templates::preview))),
+    ]
+}
+
+fn credits(api: &Arc<Api>) -> Vec<Row> {
+    let looks = |methods| gated(api, "billing:read", Read, methods);
+    let changes = |methods| gated(api, "billing:write", Write, methods);
+    let settings = looks(get(credits::settings)).merge(changes(put(credits::change_settings)));
+    vec![
+        ("balance", "GET, HEAD", looks(get(balance::show))),
+        ("credits/ledger", "GET, HEAD", looks(get(credits::ledger))),
+        ("credits/settings", "GET, HEAD, PUT", settings),
+        ("credits/prices", "GET, HEAD", looks(get(credits::prices))),
+        ("credits/checkout", "POST", changes(post(credits::checkout))),
+        ("credits/invoices", "GET, HEAD", looks(get(credits::invoices))),
+    ]
+}
+
+fn subscribers(api: &Arc<Api>) -> Vec<Row> {
+    let looks = |methods| gated(api, "webhooks:read", Read, methods);
+    let changes = |methods| gated(api, "webhooks:write", Write, methods);
+    vec![
+        ("webhooks", "GET, HEAD, POST", looks(get(webhooks::list)).merge(changes(post(webhooks::create)))),
+        ("webhooks/{id}", "GET, HEAD, DELETE", looks(get(webhooks::show)).merge(changes(delete(webhooks::remove)))),
+    ]
+}
 
 /// Who somebody is, who else is there, and what they did.
 fn people(api: &Arc<Api>) -> Vec<Row> {
@@ -169,6 +175,9 @@ fn people(api: &Arc<Api>) -> Vec<Row> {
     let own = |methods| gate("profile:write", Write, methods);
     let looks = |methods| gate("people:read", Read, methods);
     let changes = |methods| gate("people:write", Write, methods);
+    let account = gate("account:read", Read, get(account::show))
+        .merge(gate("account:write", Write, put(account::change).patch(account::change)))
+        .merge(gate("account:own", Write, delete(account::close)));
     let invitations = looks(get(users::invitations)).merge(changes(post(users::ask)));
     let user = looks(get(users::show)).merge(changes(put(users::update).delete(users::remove)));
     let tokens = gate("tokens:read", Read, get(tokens::list)).merge(gate("tokens:write", Write, post(tokens::create)));
@@ -196,7 +205,7 @@ fn people(api: &Arc<Api>) -> Vec<Row> {
         ("tokens", "GET, HEAD, POST", tokens),
         ("tokens/{id}", "DELETE", gate("tokens:write", Write, delete(tokens::remove))),
         ("audit-log", "GET, HEAD", gate("audit:read", Read, get(audit_log::list))),
-        ("account", "DELETE", gate("account:own", Write, delete(account::close))),
+        ("account", "GET, HEAD, PUT, PATCH, DELETE", account),
         ("account/restore", "POST", gate("account:own", Write, post(account::restore))),
     ]
 }
