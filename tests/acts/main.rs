@@ -5,11 +5,13 @@
 
 mod books;
 mod commands;
+mod contacts;
 mod counts;
 mod credits;
 mod delivery;
 mod door;
 mod endpoint;
+mod erasures;
 mod home;
 mod http;
 mod losses;

@@ -13,6 +13,7 @@
 mod accepts;
 mod cold;
 mod commands;
+mod contacts;
 mod failover;
 mod figures;
 mod fleet;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
             }
             if wanted("commands") {
                 commands::run().await?;
+            }
+            if wanted("contacts") {
+                contacts::run(number("--contacts", 100_000)).await?;
             }
             if wanted("cold") {
                 cold::run().await?;
