@@ -15,6 +15,7 @@ mod bulk;
 mod campaigns;
 mod cold;
 mod commands;
+mod contacts;
 mod failover;
 mod figures;
 mod fleet;
@@ -65,6 +66,9 @@ fn main() -> ExitCode {
             }
             if wanted("commands") {
                 commands::run().await?;
+            }
+            if wanted("contacts") {
+                contacts::run(number("--contacts", 100_000)).await?;
             }
             if wanted("cold") {
                 cold::run().await?;

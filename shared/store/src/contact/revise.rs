@@ -206,7 +206,7 @@ impl TenantStore {
     ) -> Result<(), PortError> {
         let revised = self.revise(
             Whom::Phone(phone),
-            |_| None,
+            |()| None,
             |old| match old {
                 Some(old) if old.contact.opted_out != opted_out => {
                     let mut new = old.clone();
