@@ -2,6 +2,7 @@
 //!
 //! A repeat of any write is harmless; each method says what a repeat answers.
 
+mod account;
 mod blobs;
 mod bulks;
 mod campaigns;
@@ -22,6 +23,7 @@ mod system;
 mod templates;
 mod tenant;
 
+pub use account::AccountChange;
 pub use blobs::{BlobKey, Blobs, Presigned};
 pub use bulks::{BulkAccepted, Bulks};
 pub use campaigns::Campaigns;
@@ -43,7 +45,6 @@ pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};
 pub use tenant::{
-    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery,
-    DeliveryState, DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal,
-    StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
 };
