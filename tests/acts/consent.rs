@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hantar_domain::consent::{Consent, Language, Said, Source};
+use hantar_domain::contact::{ContactEdit, Edit};
 use hantar_domain::ids::MessageId;
 use hantar_domain::message::{Lane, Message};
 use hantar_domain::phone::PhoneNumber;
@@ -10,7 +11,8 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::Abilities;
 use hantar_jobs::relay::Record;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
-use hantar_usecases::ports::{Clock as _, Noted};
+use hantar_usecases::manage_contacts::edit_contact;
+use hantar_usecases::ports::{Clock as _, Edited, Noted};
 use hantar_usecases::send_message::{Draft, Problem, SendError};
 use serde_json::json;
 
@@ -150,6 +152,28 @@ async fn a_contact_shows_what_its_number_said() {
     home.hears("IN2", "start").await;
     world.relay(&home.process).await;
     assert!(!shows().await);
+}
+
+#[tokio::test]
+async fn a_contact_that_is_changed_to_opted_out_is_not_written_to() {
+    let world = World::new(93).await;
+    let home = world.home(10).await;
+    home.try_send(Draft { name: Some("Ali".into()), ..draft("hello") }).await.unwrap();
+    let id = home.tenant().contacts().contact_by_phone(&ali()).await.unwrap().unwrap().id;
+    let change = |out: bool, key: Option<&'static str>| {
+        let (tenant, clock) = (home.tenant(), home.process.clock.clone());
+        async move {
+            let edit = ContactEdit { opted_out: Edit::To(out), ..ContactEdit::default() };
+            let key = key.map(|key| (key.to_owned(), vec![u8::from(out)]));
+            edit_contact(tenant.as_ref(), &clock, id, &edit, key).await.unwrap()
+        }
+    };
+    assert!(matches!(change(true, Some("k1")).await, Edited::Done(_)));
+    assert!(refused(&home, draft("an offer")).await);
+    change(false, None).await;
+    change(true, Some("k1")).await;
+    assert!(!refused(&home, draft("an offer")).await, "the repeat of an older change");
+    assert_eq!(ledger(&home).await, [(Said::Out, true), (Said::In, true)]);
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ pub enum Source {
     Message(MessageId),
     /// This person of the account said so.
     Person(UserId),
+    /// Their contact was changed so.
+    Contact,
     /// It stood in a file that was read in.
     Import,
 }
@@ -62,7 +64,18 @@ impl Source {
         match self {
             Self::Message(_) => "message",
             Self::Person(_) => "api",
+            Self::Contact => "contact",
             Self::Import => "import",
+        }
+    }
+
+    /// What tells an entry from others of the same number and moment: the same for whatever is entered again.
+    pub fn name(self) -> String {
+        match self {
+            Self::Message(message) => format!("m{message}"),
+            Self::Person(user) => format!("u{user}"),
+            Self::Contact => "c".to_owned(),
+            Self::Import => "i".to_owned(),
         }
     }
 }

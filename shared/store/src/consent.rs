@@ -48,7 +48,7 @@ const fn ids(source: Source) -> (Option<MessageId>, Option<UserId>) {
     match source {
         Source::Message(message) => (Some(message), None),
         Source::Person(user) => (None, Some(user)),
-        Source::Import => (None, None),
+        Source::Contact | Source::Import => (None, None),
     }
 }
 
@@ -56,7 +56,8 @@ fn read_standing(item: &Item) -> Result<Standing, PortError> {
     let fields = Fields(item);
     let (message, user) = (fields.maybe_number("m")?.map(MessageId), fields.maybe_number("us")?.map(UserId));
     let source = fields.word("so", |word| {
-        let sources = [message.map(Source::Message), user.map(Source::Person), Some(Source::Import)];
+        let sources =
+            [message.map(Source::Message), user.map(Source::Person), Some(Source::Contact), Some(Source::Import)];
         sources.into_iter().flatten().find(|source| source.word() == word)
     })?;
     Ok(Standing { said: fields.word("sd", Said::from_word)?, source, at: fields.time("t")? })
@@ -269,6 +270,7 @@ mod tests {
         for (source, note) in [
             (Source::Message(MessageId(7)), Some("STOP".to_owned())),
             (Source::Person(UserId(2)), None),
+            (Source::Contact, None),
             (Source::Import, Some("list of 2026".to_owned())),
         ] {
             let phone = PhoneNumber::from_e164("60123456789").unwrap();

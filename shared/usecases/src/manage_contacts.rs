@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hantar_domain::contact::{ContactEdit, OptIn, Said};
+use hantar_domain::consent;
+use hantar_domain::contact::{Contact, ContactEdit, Edit, OptIn, Said};
 use hantar_domain::ids::{AccountId, ContactId, GroupId};
 use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
 
 use crate::idempotency::idempotency;
+use crate::note_consent::{Statement, note_consent};
 use crate::numbers::Numbers;
 use crate::ports::{Clock, ContactDraft, Deleted, Edited, PortError, Saved, Sequence, Tenant, Upserted};
 
@@ -125,7 +127,8 @@ pub async fn save_contact(
     }
 }
 
-/// Changes what `edit` names of a contact. A repeat under the same key changes nothing more.
+/// Changes what `edit` names of a contact. A repeat under the same key changes nothing more. Whether it may be written to
+/// goes to the consent ledger, too, which is what counts.
 pub async fn edit_contact(
     tenant: &dyn Tenant,
     clock: &dyn Clock,
@@ -135,7 +138,26 @@ pub async fn edit_contact(
 ) -> Result<Edited, PortError> {
     let now = clock.now();
     let idempotency = key.map(|(key, content)| idempotency("edit contact", &key, &content, now));
-    tenant.contacts().edit(id, edit, idempotency.as_ref(), now).await
+    let edited = tenant.contacts().edit(id, edit, idempotency.as_ref(), now).await?;
+    if let (Edited::Done(contact), Edit::To(out)) = (&edited, &edit.opted_out) {
+        // Whoever repeats an older change finds the contact as a newer one left it, and says nothing by it.
+        if contact.opted_out == *out {
+            say_so(tenant, clock, contact, *out).await?;
+        }
+    }
+    Ok(edited)
+}
+
+/// Enters into the ledger whether a contact may be written to, unless that is known.
+async fn say_so(tenant: &dyn Tenant, clock: &dyn Clock, contact: &Contact, out: bool) -> Result<(), PortError> {
+    let said = if out { consent::Said::Out } else { consent::Said::In };
+    let known = tenant.consents().standing(&contact.phone).await?.map(|standing| standing.said);
+    if known == Some(said) || (known.is_none() && !out) {
+        return Ok(());
+    }
+    let (phone, source) = (contact.phone.clone(), consent::Source::Contact);
+    let statement = Statement { phone, said, note: None, source, idempotency: None };
+    note_consent(tenant, clock, statement).await.map(drop)
 }
 
 /// Makes one contact of several: `into` takes what it lacks of the others, which are deleted then. Whether somebody may be

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hantar_domain::consent::{ANSWERED, Consent, Heard, Said, Settings, Source, may_be_word};
-use hantar_domain::ids::{AccountId, UserId};
+use hantar_domain::ids::AccountId;
 use hantar_domain::message::{Direction, Message};
 use hantar_domain::phone::PhoneNumber;
 
@@ -21,8 +21,8 @@ pub struct Statement {
     pub said: Said,
     /// Where and how they said it.
     pub note: Option<String>,
-    /// Who tells us.
-    pub user: UserId,
+    /// How it is known.
+    pub source: Source,
     /// The caller's idempotency key, and the bytes of the request that it stands for.
     pub idempotency: Option<(String, Vec<u8>)>,
 }
@@ -34,11 +34,11 @@ pub async fn note_consent(
     clock: &dyn Clock,
     statement: Statement,
 ) -> Result<Option<Consent>, PortError> {
-    let Statement { phone, said, note, user, idempotency: key } = statement;
+    let Statement { phone, said, note, source, idempotency: key } = statement;
     let at = clock.now();
     let idempotency = key.map(|(key, content)| idempotency("consent", &key, &content, at));
-    let entry = Consent { phone, said, source: Source::Person(user), note, at, turned: false };
-    match tenant.consents().note_consent(&entry, &format!("u{user}"), idempotency.as_ref()).await? {
+    let entry = Consent { phone, said, source, note, at, turned: false };
+    match tenant.consents().note_consent(&entry, &source.name(), idempotency.as_ref()).await? {
         Noted::Done(entry) => {
             tenant.contacts().mark_opted_out(&entry.phone, said == Said::Out, entry.at).await?;
             Ok(Some(*entry))
@@ -72,7 +72,7 @@ pub async fn hear_consent(
         at: message.accepted_at,
         turned: false,
     };
-    let Noted::Done(entry) = tenant.consents().note_consent(&entry, &format!("m{}", message.id), None).await? else {
+    let Noted::Done(entry) = tenant.consents().note_consent(&entry, &entry.source.name(), None).await? else {
         return Ok(());
     };
     if !entry.turned {

@@ -2,6 +2,7 @@
 //!
 //! A repeat of any write is harmless; each method says what a repeat answers.
 
+mod account;
 mod blobs;
 mod bulks;
 mod campaigns;
@@ -25,6 +26,7 @@ mod system;
 mod templates;
 mod tenant;
 
+pub use account::AccountChange;
 pub use blobs::{BlobKey, Blobs, PIECE_BYTES, Presigned};
 pub use bulks::{BulkAccepted, Bulks};
 pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
@@ -49,7 +51,6 @@ pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
 pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};
 pub use tenant::{
-    Acceptance, Accepted, AccountChange, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery,
-    DeliveryState, DeviceChange, Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal,
-    StateCounts, Tenant, Tenants,
+    Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
 };

@@ -266,13 +266,21 @@ fn the_description_names_every_route_of_the_dialect() {
     assert_eq!(
         paths,
         [
+            "/api/v1/account",
             "/api/v1/balance",
             "/api/v1/connection/qr",
             "/api/v1/connection/status",
+            "/api/v1/consents",
+            "/api/v1/consents/proof",
+            "/api/v1/consents/settings",
             "/api/v1/devices/{id}/numbers/{phone}",
             "/api/v1/messages",
+            "/api/v1/messages/bulk",
             "/api/v1/messages/send",
             "/api/v1/messages/{id}",
+            "/api/v1/templates",
+            "/api/v1/templates/{id}",
+            "/api/v1/templates/{id}/preview",
             "/api/v1/webhooks",
             "/api/v1/webhooks/{id}",
         ]

@@ -11,24 +11,14 @@ use hantar_domain::credits::{Balance, PRICE};
 use hantar_domain::device::{Device, PairingCode, Status};
 use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Epoch, MessageId, StanzaId, UserId};
 use hantar_domain::message::{Direction, Fact, Message, State, Turn};
-use hantar_domain::phone::{PhoneNumber, Region};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
-use hantar_domain::zone::Zone;
 
-use super::{Bulks, Campaigns, Commands, Consents, Contacts, Files, Ledger, People, PortError, Templates};
-
-/// A change of what an account says of itself: what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccountChange {
-    /// Its name.
-    pub name: Option<String>,
-    /// The countries that it writes to, home first; at least one.
-    pub regions: Option<Vec<Region>>,
-    /// Where it lives.
-    pub time_zone: Option<Zone>,
-}
+use super::{
+    AccountChange, Bulks, Campaigns, Commands, Consents, Contacts, Files, Ledger, People, PortError, Templates,
+};
 
 /// The only way to a tenant's records.
 pub trait Tenants: Send + Sync {

@@ -47,7 +47,7 @@ pub struct ConsentBody {
     pub phone: String,
     /// What they said: `opted_in` or `opted_out`.
     pub status: &'static str,
-    /// How it is known: `message`, `api` or `import`.
+    /// How it is known: `message`, `api`, `contact` or `import`.
     pub source: &'static str,
     /// The message in which they said so.
     pub message_id: Option<u64>,
@@ -67,7 +67,7 @@ impl ConsentBody {
         let (message_id, user_id) = match entry.source {
             Source::Message(message) => (Some(message.0), None),
             Source::Person(user) => (None, Some(user.0)),
-            Source::Import => (None, None),
+            Source::Contact | Source::Import => (None, None),
         };
         Self {
             phone: entry.phone.to_string(),
@@ -153,7 +153,6 @@ pub struct ConsentSettingsRequest {
     /// What they are answered; null for a text in the language of their word.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub confirmation: Option<Option<String>>,
 }
 

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hantar_domain::consent::{
-    Confirmation, MAX_NOTE_CHARS, MAX_WORD_CHARS, MAX_WORDS, Said, Settings, contradicts, may_be_word,
+    Confirmation, MAX_NOTE_CHARS, MAX_WORD_CHARS, MAX_WORDS, Said, Settings, Source, contradicts, may_be_word,
 };
 use hantar_domain::message::MAX_BODY_CHARS;
 use hantar_domain::phone::{PhoneNumber, Region};
@@ -100,7 +100,8 @@ pub(crate) async fn note(
     let (Some(phone), Some(said), true) = (phone, said, errors.is_empty()) else {
         return Err(ApiError::Invalid(errors));
     };
-    let statement = Statement { phone, said, note: asked.note, user: caller.user, idempotency };
+    let source = Source::Person(caller.user);
+    let statement = Statement { phone, said, note: asked.note, source, idempotency };
     let entry = note_consent(&*tenant, &*api.parts.clock, statement).await?.ok_or_else(key_reused)?;
     Ok((StatusCode::CREATED, Json(Data { data: ConsentBody::new(&entry) })))
 }
