@@ -129,7 +129,11 @@ async fn count_money(world: &World, measured: &mut Measured) {
     let order = r#"{"credits":100}"#;
     let answer = world.api("POST", "/api/v1/credits/checkout", Some(order)).await;
     measured.note("POST /api/v1/credits/checkout", 409, answer);
-    measured.note("POST /api/v1/billing/stripe", 404, world.ask("POST", "/api/v1/billing/stripe", Some("{}"), &[]).await);
+    measured.note(
+        "POST /api/v1/billing/stripe",
+        404,
+        world.ask("POST", "/api/v1/billing/stripe", Some("{}"), &[]).await,
+    );
 }
 
 #[tokio::test]
