@@ -161,7 +161,8 @@ impl World {
         let aws = AwsEndpoint::in_process();
         let (shards, aws_api, public_url) = (Some(4), None, None);
         let queue_prefix = PREFIX.into();
-        let config = Config { aws, tables, queue_prefix, shards, aws_api, public_url, log: tracing::Level::INFO };
+        let (billing, log) = (hantar_domain::billing::Billing::Credits, tracing::Level::INFO);
+        let config = Config { aws, tables, queue_prefix, shards, aws_api, public_url, billing, log };
         let (sign_in, tenants) = (secret(&*fleet, &entropy, &clock, account, user).await, store.tenants());
         let cookie = String::new();
         let first = secret(&*fleet, &entropy, &clock, account, user).await;

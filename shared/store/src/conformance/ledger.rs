@@ -101,5 +101,5 @@ pub async fn owners_are_found_among_the_people(world: World) {
     let email = Email::parse(&format!("agent{id}@example.com")).unwrap();
     let agent = User { id, account: home.account, email, verified_at: None, role: Role::Agent };
     assert!(world.fleet.add_user(&agent).await.unwrap());
-    assert_eq!(home.tenant.ledger().owners().await.unwrap(), std::slice::from_ref(&home.founding.owner));
+    assert_eq!(home.tenant.ledger().owners().await.unwrap(), vec![home.founding.owner.clone()]);
 }
