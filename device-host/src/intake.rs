@@ -1,6 +1,6 @@
 //! One owned shard: its devices, and the doorbells that ring for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use hantar_domain::ids::{AccountId, CommandId, DeviceId, Epoch, Shard};
 use hantar_usecases::ports::{Failed, Fleet, Job, JobQueue, PortError, Queue, Received, Tenants};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::device::commands::refuse;
@@ -145,6 +145,7 @@ struct Intake {
 struct Bell {
     bell: Arc<Notify>,
     commands: mpsc::Sender<CommandId>,
+    task: AbortHandle,
 }
 
 impl Intake {
@@ -157,26 +158,43 @@ impl Intake {
             tokio::select! {
                 biased;
                 () = said(&mut leaving) => break,
-                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(ended.ok()),
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(ended),
                 _ = rereads.tick() => self.reread().await,
                 Some(received) = jobs.next() => self.ring(received),
             }
         }
         drop(jobs);
         while let Some(ended) = self.tasks.join_next().await {
-            self.ended(ended.ok());
+            self.ended(ended);
         }
     }
 
-    /// New devices begin; known ones go on.
+    /// New devices begin; known ones go on; those that are deleted are let go.
     async fn reread(&mut self) {
         match self.place.fleet.devices_of(self.shard).await {
-            Ok(devices) => devices.into_iter().for_each(|(account, device)| self.employ(account, device)),
+            Ok(devices) => {
+                let known: HashSet<DeviceId> = devices.iter().map(|(_, device)| *device).collect();
+                self.let_go(&known);
+                devices.into_iter().for_each(|(account, device)| self.employ(account, device));
+            }
             Err(error) => {
                 self.place.shared.metrics.store_failed("shard");
                 tracing::warn!(shard = %self.shard, %error, "the devices of a shard cannot be read");
             }
         }
+    }
+
+    /// Devices that are in the list no more are deleted with their accounts: their sockets close, and nothing is written for
+    /// them again. Whoever is at work was in the list before, which is read strongly consistent.
+    fn let_go(&mut self, known: &HashSet<DeviceId>) {
+        self.bells.retain(|device, bell| {
+            let stays = known.contains(device);
+            if !stays {
+                tracing::info!(device.id = %device, "the device is deleted");
+                bell.task.abort();
+            }
+            stays
+        });
     }
 
     fn ring(&mut self, jobs: Vec<Job>) {
@@ -225,7 +243,6 @@ impl Intake {
         }
         let bell = Arc::new(Notify::new());
         let (sender, commands) = mpsc::channel(COMMANDS_WAIT);
-        self.bells.insert(device, Bell { bell: Arc::clone(&bell), commands: sender });
         let desk = Arc::new(Desk {
             account,
             device,
@@ -235,24 +252,28 @@ impl Intake {
             ours: self.ours.clone(),
             shared: Arc::clone(&self.place.shared),
         });
-        let mailbox = Mailbox { bell, commands, leaving: self.leaving.clone() };
+        let mailbox = Mailbox { bell: Arc::clone(&bell), commands, leaving: self.leaving.clone() };
         let counted = Counted::new(Arc::clone(&self.place));
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             drive(desk, mailbox).await;
             drop(counted);
             device
         });
+        self.bells.insert(device, Bell { bell, commands: sender, task });
     }
 
     /// The device's task is over: the next ring or look gives it another one.
-    fn ended(&mut self, device: Option<DeviceId>) {
-        if let Some(device) = device {
-            self.bells.remove(&device);
-        } else {
-            // It panicked, and nobody knows which: whoever has no task any more begins again.
-            tracing::error!(shard = %self.shard, "a device's task ended in a panic");
-            self.bells.clear();
-            self.tasks.abort_all();
+    fn ended(&mut self, ended: Result<DeviceId, JoinError>) {
+        match ended {
+            Ok(device) => drop(self.bells.remove(&device)),
+            // We did, and know.
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => {
+                // It panicked, and nobody knows which: whoever has no task any more begins again.
+                tracing::error!(shard = %self.shard, "a device's task ended in a panic");
+                self.bells.clear();
+                self.tasks.abort_all();
+            }
         }
     }
 }

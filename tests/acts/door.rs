@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -9,8 +10,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use hantar_api::{ApiParts, RateLimits, Readiness, router};
 use hantar_domain::token::Abilities;
-use hantar_platform::sleep::TokioSleep;
+use hantar_testkit::clock::FrozenClock;
 use hantar_usecases::create_token::{NewToken, create_token};
+use hantar_usecases::ports::Sleep;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -26,6 +28,19 @@ impl Readiness for Ready {
     }
 }
 
+/// Long waits are over at once, and the clock says that they took their time.
+struct Leap(FrozenClock);
+
+#[async_trait]
+impl Sleep for Leap {
+    async fn sleep(&self, span: Duration) {
+        self.0.advance(span);
+    }
+}
+
+/// Where letters say that the pages are.
+pub(crate) const PAGES: &str = "https://hantar.example.com";
+
 /// The routes as one process serves them.
 pub(crate) fn served_by(process: &Process) -> Router {
     let parts = ApiParts {
@@ -39,11 +54,12 @@ pub(crate) fn served_by(process: &Process) -> Router {
         numbers: process.numbers.clone(),
         clock: Arc::new(process.clock.clone()),
         entropy: Arc::new(process.entropy.clone()),
-        sleep: Arc::new(TokioSleep),
+        sleep: Arc::new(Leap(process.clock.clone())),
         allowed: "".parse().unwrap(),
         ready: Arc::new(Ready),
         limits: RateLimits { reads_per_minute: 1_000_000, writes_per_minute: 1_000_000 },
         public_url: None,
+        pages_url: Some(PAGES.into()),
         version: "test".into(),
     };
     router(Arc::new(parts))
@@ -58,7 +74,7 @@ pub(crate) async fn token(home: &Home) -> String {
 pub(crate) async fn token_with(home: &Home, abilities: Abilities) -> String {
     let (process, account, user) = (&home.process, home.account, home.owner);
     let new = NewToken { account, user, name: "test".into(), abilities, expires_at: None };
-    create_token(process.fleet.as_ref(), &process.numbers, &process.entropy, new).await.unwrap().1
+    create_token(process.fleet.as_ref(), &process.numbers, &process.entropy, &process.clock, new).await.unwrap().1
 }
 
 /// Somebody with a token before the router.
@@ -104,6 +120,11 @@ impl Door {
         headers.extend(body.map(|_| ("content-type", "application/json")));
         headers.extend(key.map(|key| ("idempotency-key", key)));
         self.raw(method, path, &headers, body.map(|body| body.to_string().into_bytes()).unwrap_or_default()).await
+    }
+
+    /// Asks with a body of its own, for whoever asks the same thing again and again.
+    pub(crate) async fn ask_owned(&self, method: &'static str, path: &str, body: Value) -> Answer {
+        self.ask(method, path, Some(&body), None).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -15,6 +15,7 @@ mod http;
 mod losses;
 mod message;
 mod numbers;
+mod people;
 mod relay;
 mod sweep;
 mod unknown;

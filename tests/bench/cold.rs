@@ -85,7 +85,9 @@ impl Place {
         let founded = found_account(&stack.founders(), new).await?.context("a new account")?;
         let (account, user) = (founded.account.id, founded.owner.id);
         let new = NewToken { account, user, name: "bench".into(), abilities: Abilities::all(), expires_at: None };
-        let (_, token) = create_token(stack.fleet.as_ref(), &stack.numbers, stack.entropy.as_ref(), new).await?;
+        let (_, token) =
+            create_token(stack.fleet.as_ref(), &stack.numbers, stack.entropy.as_ref(), stack.clock.as_ref(), new)
+                .await?;
         Ok(Self { folder, aws: AwsServer::start(dynamo, queues).await, token, program })
     }
 

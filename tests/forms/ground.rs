@@ -102,7 +102,7 @@ impl Ground {
     pub(crate) async fn token(&self, shop: &Shop, abilities: Abilities) -> String {
         let new =
             NewToken { account: shop.account, user: shop.user, name: "forms".into(), abilities, expires_at: None };
-        create_token(&*self.parts.fleet, &self.parts.numbers, &SystemEntropy, new).await.unwrap().1
+        create_token(&*self.parts.fleet, &self.parts.numbers, &SystemEntropy, &SystemClock, new).await.unwrap().1
     }
 
     /// Links a number to the account's device, and then answers the first command to it, as a host of a fleet does.
@@ -159,6 +159,7 @@ impl Ground {
             ready: Arc::new(Always),
             limits: RateLimits { reads_per_minute: 60_000, writes_per_minute: 60_000 },
             public_url: None,
+            pages_url: None,
             version: "native".into(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

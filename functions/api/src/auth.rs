@@ -1,4 +1,4 @@
-//! The gates before every route: size, token, ability, rate. In this order, whatever the request holds.
+//! The gates before every route: size, token, ability, rate, audit log. In this order, whatever the request holds.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use hantar_domain::ids::TokenId;
 use hantar_usecases::authenticate::{Caller, authenticate, is_verified};
 use hantar_usecases::ports::Tenant;
 
+use crate::audit::audited;
 use crate::body::read_past;
 use crate::errors::ApiError;
 use crate::limit::{Allowance, Kind};
@@ -38,26 +39,40 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
     let clock = &gate.api.parts.clock;
     let token = caller.token.unwrap_or(TokenId(0));
     let allowance = gate.api.limiter.take(token, gate.kind, clock.running());
-    let mut response = if !caller.abilities.allow(gate.ability) {
+    let mut response = if !caller.may(gate.ability) {
         ApiError::MissingAbility.into_response()
     } else if let Some(retry_after) = allowance.wait {
         ApiError::TooManyAttempts { retry_after, reset: clock.now() + retry_after }.into_response()
     } else {
-        request.extensions_mut().insert(caller);
-        next.run(request).await
+        request.extensions_mut().insert(caller.clone());
+        audited(&gate, &caller, request, next).await
     };
     say(allowance, response.headers_mut());
     response
 }
 
 async fn known_caller(api: &Api, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+    if is_too_large(headers) {
         return Err(ApiError::TooLarge);
     }
     let bearer = bearer(headers).ok_or(ApiError::Unauthenticated)?;
-    let caller = authenticate(&*api.parts.fleet, &*api.parts.clock, bearer).await?;
+    let parts = &api.parts;
+    let caller = authenticate(&*parts.fleet, &*parts.tenants, &*parts.clock, bearer).await?;
     caller.ok_or(ApiError::Unauthenticated)
+}
+
+/// The gate of routes for whoever has no token yet: size alone.
+pub(crate) async fn guard_size(request: Request, next: Next) -> Response {
+    if is_too_large(request.headers()) {
+        read_past(request.into_body()).await;
+        return ApiError::TooLarge.into_response();
+    }
+    next.run(request).await
+}
+
+fn is_too_large(headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    declared.is_some_and(|length| length > MAX_BODY_BYTES as u64)
 }
 
 /// The token of the one `Authorization` header. Two of them are none: proxies disagree on which one counts.

@@ -3,12 +3,14 @@
 //! Nothing here decides anything about messages: a handler reads a request into a use case's terms, and the use case's
 //! answer into the dialect's. Every request walks the same gates in the same order, written down in `README.md`.
 
+mod audit;
 mod auth;
 mod body;
 mod errors;
 mod health;
 mod limit;
 mod openapi;
+mod people;
 mod picture;
 mod routes;
 mod walk;
@@ -68,6 +70,9 @@ pub struct ApiParts {
     /// The address that clients know this API by (`https://api.example.com`), for links to further pages; `None` takes
     /// it from each request.
     pub public_url: Option<String>,
+    /// The address of the pages that letters link to, never taken from a request; `None` where there are none, and then
+    /// letters hold codes for the API.
+    pub pages_url: Option<String>,
     /// What `/healthz` calls itself.
     pub version: String,
 }

@@ -9,7 +9,9 @@ use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use crate::Api;
-use crate::routes::v1::{balance, connection, message_list, messages, numbers, webhooks};
+use crate::routes::v1::{
+    account, audit_log, auth, balance, connection, message_list, messages, numbers, tokens, users, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +28,37 @@ use crate::routes::v1::{balance, connection, message_list, messages, numbers, we
         webhooks::list,
         webhooks::create,
         webhooks::show,
-        webhooks::remove
+        webhooks::remove,
+        auth::register,
+        auth::enter,
+        auth::challenge,
+        auth::verify,
+        auth::resend,
+        auth::forgot,
+        auth::reset,
+        auth::accept_invitation,
+        auth::leave,
+        auth::me,
+        auth::change,
+        auth::begin_two_factor,
+        auth::confirm_two_factor,
+        auth::renew_codes,
+        auth::end_two_factor,
+        users::list,
+        users::show,
+        users::update,
+        users::make_owner,
+        users::remove,
+        users::invitations,
+        users::ask,
+        users::ask_again,
+        users::uninvite,
+        tokens::list,
+        tokens::create,
+        tokens::remove,
+        audit_log::list,
+        account::close,
+        account::restore
     ),
     modifiers(&Bearer)
 )]

@@ -17,7 +17,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::DashboardParts;
 use crate::errors::PageError;
 use crate::layout::moment;
-use crate::session::caller;
+use crate::session::{allowed, caller};
 
 /// The white frame that scanners need, in modules.
 const QUIET_ZONE: usize = 4;
@@ -128,7 +128,7 @@ pub(crate) async fn link(
 }
 
 async fn want(parts: &DashboardParts, headers: &HeaderMap, id: Option<DeviceId>) -> Result<(), PageError> {
-    let caller = caller(parts, headers).await?;
+    let caller = allowed(parts, headers, "connection:write").await?;
     let tenant = parts.tenants.for_account(caller.account);
     let device = tenant.device(id.ok_or(PageError::Missing)?).await?.ok_or(PageError::Missing)?;
     want_pairing(&*tenant, &*parts.clock, device).await?;

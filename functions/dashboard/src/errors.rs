@@ -15,6 +15,9 @@ pub(crate) enum PageError {
     /// Sign in first.
     #[error("nobody is signed in")]
     SignedOut,
+    /// The person's role does not let them.
+    #[error("the role does not allow it")]
+    Forbidden,
     /// There is no such thing.
     #[error("no such page")]
     Missing,
@@ -31,6 +34,10 @@ impl PageError {
     pub(crate) fn page(self, parts: &Arc<DashboardParts>) -> Response {
         match self {
             Self::SignedOut => (StatusCode::UNAUTHORIZED, layout::signed_out(parts)).into_response(),
+            Self::Forbidden => {
+                let text = "Your role does not let you do this. Ask an administrator of the account.";
+                (StatusCode::FORBIDDEN, layout::notice(parts, "Not allowed", text)).into_response()
+            }
             Self::Missing => {
                 let text = "There is nothing at this address.";
                 (StatusCode::NOT_FOUND, layout::notice(parts, "Not found", text)).into_response()

@@ -61,7 +61,8 @@ pub(crate) fn signed_out(parts: &DashboardParts) -> Markup {
     let content = html! {
         section.wide {
             h2 { "Sign in" }
-            p { "Open the link that Hantar printed when it started. Each link works once." }
+            p { a href="/sign-in" { "Sign in with your e-mail address and password" } "." }
+            p { "On a machine of your own: open the link that Hantar printed when it started. Each link works once." }
             p { "To get a new one, run this on the machine where Hantar runs:" }
             p { code { "hantar sign-in" } }
         }

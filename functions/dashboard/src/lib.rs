@@ -10,6 +10,7 @@ mod errors;
 mod layout;
 mod messages;
 mod pages;
+mod people;
 mod session;
 
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, Tenants};
+use hantar_usecases::ports::{Clock, Entropy, Fleet, Mail, Sleep, Tenants};
 
 /// What the pages need from outside.
 pub struct DashboardParts {
@@ -32,6 +34,14 @@ pub struct DashboardParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Waiting.
+    pub sleep: Arc<dyn Sleep>,
+    /// Letters.
+    pub mail: Arc<dyn Mail>,
+    /// Opens second factors, and wraps the keys of new accounts.
+    pub account_keys: Arc<AccountKeys>,
+    /// The address of these pages that letters link to, never taken from a request.
+    pub pages_url: Option<String>,
     /// Names and addresses that the pages are reached by, without ports, beside `localhost`, `127.0.0.1` and `[::1]`.
     /// A request that names another host is refused: a foreign page that had its own name point here would name its own.
     pub hosts: Vec<String>,
@@ -50,7 +60,13 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 pub fn router(parts: Arc<DashboardParts>) -> Router {
     Router::new()
         .route("/", get(pages::start))
-        .route("/sign-in", get(session::sign_in))
+        .route("/sign-in", get(session::sign_in).post(people::enter))
+        .route("/second-factor", post(people::second_factor))
+        .route("/sign-up", get(people::sign_up_form).post(people::register))
+        .route("/forgot-password", get(people::forgot_form).post(people::forgot))
+        .route("/verify-email", get(people::verify_form).post(people::verify))
+        .route("/reset-password", get(people::reset_form).post(people::reset))
+        .route("/accept-invitation", get(people::join_form).post(people::accept))
         .route("/sign-out", post(session::sign_out))
         .route("/devices/{id}/link", post(devices::link))
         .route("/messages", post(messages::send))

@@ -20,7 +20,7 @@ use url::form_urlencoded;
 
 use crate::errors::PageError;
 use crate::layout::moment;
-use crate::session::caller;
+use crate::session::{allowed, caller};
 use crate::{DashboardParts, MAX_FORM_BYTES, pages};
 
 /// How many messages the start page shows.
@@ -115,7 +115,7 @@ impl Form {
 /// Sends what the form says; on a mistake shows the page again with the form as it was.
 pub(crate) async fn send(State(parts): State<Arc<DashboardParts>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let caller = match caller(&parts, &head.headers).await {
+    let caller = match allowed(&parts, &head.headers, "messages:send").await {
         Ok(caller) => caller,
         Err(error) => return error.page(&parts),
     };

@@ -11,16 +11,22 @@ use url::form_urlencoded;
 
 use crate::DashboardParts;
 use crate::errors::PageError;
-use crate::layout;
+use crate::{layout, people};
 
 const COOKIE: &str = "hantar_session";
 
 type Parts = State<Arc<DashboardParts>>;
 
+/// Who is signed in, if they may do what `ability` names.
+pub(crate) async fn allowed(parts: &DashboardParts, headers: &HeaderMap, ability: &str) -> Result<Caller, PageError> {
+    let caller = caller(parts, headers).await?;
+    if caller.may(ability) { Ok(caller) } else { Err(PageError::Forbidden) }
+}
+
 /// Who is signed in.
 pub(crate) async fn caller(parts: &DashboardParts, headers: &HeaderMap) -> Result<Caller, PageError> {
     let cookie = cookie(headers).ok_or(PageError::SignedOut)?;
-    by_cookie(&*parts.fleet, &*parts.clock, cookie).await?.ok_or(PageError::SignedOut)
+    by_cookie(&*parts.fleet, &*parts.tenants, &*parts.clock, cookie).await?.ok_or(PageError::SignedOut)
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
@@ -28,7 +34,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
-/// Uses a link's secret up and signs the browser in.
+/// Uses a link's secret up and signs the browser in; without one shows the form to sign in by a password.
 pub(crate) async fn sign_in(State(parts): Parts, request: Request) -> Response {
     if request.method() != Method::GET {
         // A preview must not use the link up.
@@ -36,7 +42,7 @@ pub(crate) async fn sign_in(State(parts): Parts, request: Request) -> Response {
     }
     let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let secret = query.into_iter().find(|(name, _)| name == "secret").map(|(_, secret)| secret.into_owned());
-    let secret = secret.unwrap_or_default();
+    let Some(secret) = secret else { return people::sign_in_page(&parts).into_response() };
     match sign_in::sign_in(&*parts.fleet, &*parts.entropy, &*parts.clock, &secret).await {
         Ok(Some(value)) => signed_in(&parts, &value),
         Ok(None) => {
@@ -48,7 +54,7 @@ pub(crate) async fn sign_in(State(parts): Parts, request: Request) -> Response {
     }
 }
 
-fn signed_in(parts: &DashboardParts, value: &str) -> Response {
+pub(crate) fn signed_in(parts: &DashboardParts, value: &str) -> Response {
     let header = cookie_header(parts, value, SESSION_VALID.as_secs());
     ([(header::SET_COOKIE, header)], Redirect::to("/")).into_response()
 }

@@ -1,6 +1,7 @@
 //! Handlers woken by a queue, the stream or a timer. Each may run twice, or at two places at once.
 
 pub mod deliver_webhook;
+mod erase;
 pub mod relay;
 pub mod sweep;
 pub mod work;

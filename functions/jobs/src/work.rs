@@ -74,10 +74,10 @@ impl Worker {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, reason = "each kind of work comes with its own file")]
     async fn step(&self, account: AccountId, work: Work) -> Result<Next, PortError> {
         match work {
-            Work::Bulk(_) | Work::Campaign(_) | Work::Import(_) | Work::Export(_) | Work::Erase => {
+            Work::Erase => self.erase(account).await,
+            Work::Bulk(_) | Work::Campaign(_) | Work::Import(_) | Work::Export(_) => {
                 tracing::warn!(account.id = account.0, %work, "work of a kind that is not done yet");
                 Ok(Next::Never)
             }

@@ -5,13 +5,17 @@
 //! |---|---|---|
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with; `api` and `webhooks` alone | one of them must be given |
 //! | `HANTAR_EGRESS_ALLOW` | networks that webhooks may reach beyond the public internet | none |
+//! | `HANTAR_MAIL`, `HANTAR_MAIL_FROM` | how letters are sent (`hantar_platform::mail`) | to the log |
+//! | `HANTAR_CLIENT_ADDRESS_HEADER` | which header says where a request comes from, behind a proxy that is the only way in; `none` where none does | the address that called the gateway |
 //! | `HANTAR_PUBLIC_URL` | where clients reach the API; with it the pages are served, too | taken from each request, and no pages |
 //! | `HANTAR_READS_PER_MINUTE`, `HANTAR_WRITES_PER_MINUTE` | what a token may ask of one process | 600, 300 |
 //! | `HANTAR_LOG` | what is logged, as `info,hantar_store=debug` | `info` |
 
+use axum::http::HeaderName;
 use hantar_api::RateLimits;
 use hantar_domain::egress::AllowList;
 use hantar_platform::cloud::{Cloud, ConfigError, KeySource, Variables};
+use hantar_platform::mail::MailSettings;
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
@@ -20,6 +24,8 @@ use url::Url;
 pub struct Config {
     /// Tables and queues.
     pub cloud: Cloud,
+    /// How letters are sent.
+    pub mail: MailSettings,
     /// What is logged.
     pub log: Targets,
 }
@@ -37,6 +43,8 @@ pub struct ApiConfig {
     pub limits: RateLimits,
     /// Where clients reach the API.
     pub public_url: Option<Url>,
+    /// Which header says where a request comes from.
+    pub address_header: Option<HeaderName>,
 }
 
 /// What `webhooks` needs.
@@ -71,6 +79,7 @@ impl ApiConfig {
                 writes_per_minute: per_minute("HANTAR_WRITES_PER_MINUTE", 300)?,
             },
             public_url: from.web_address("HANTAR_PUBLIC_URL")?,
+            address_header: from.parsed("HANTAR_CLIENT_ADDRESS_HEADER", "the name of a header")?,
         })
     }
 }
@@ -86,7 +95,7 @@ impl WebhooksConfig {
 fn common<G: Fn(&'static str) -> Option<String>>(from: &Variables<G>) -> Result<Config, ConfigError> {
     let log = from.parsed("HANTAR_LOG", "a filter such as info,hantar_store=debug")?;
     let log = log.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    Ok(Config { cloud: Cloud::parse(from)?, log })
+    Ok(Config { cloud: Cloud::parse(from)?, mail: MailSettings::parse(from)?, log })
 }
 
 fn allowed<G: Fn(&'static str) -> Option<String>>(from: &Variables<G>) -> Result<AllowList, ConfigError> {
@@ -98,7 +107,7 @@ mod tests {
     use super::*;
 
     /// What Lambda and a deployment give at least.
-    const LEAST: [(&str, &str); 7] = [
+    const LEAST: [(&str, &str); 8] = [
         ("AWS_REGION", "eu-west-1"),
         ("AWS_ACCESS_KEY_ID", "role-id"),
         ("AWS_SECRET_ACCESS_KEY", "role-secret"),
@@ -106,6 +115,7 @@ mod tests {
         ("HANTAR_ENGINE_TABLE", "engine"),
         ("HANTAR_QUEUE_PREFIX", "hantar"),
         ("HANTAR_KMS_KEY", "alias/hantar"),
+        ("HANTAR_MAIL_FROM", "hantar@example.com"),
     ];
 
     /// The least, with `changed` in its place.
@@ -126,6 +136,8 @@ mod tests {
             ("HANTAR_EGRESS_ALLOW", "everywhere"),
             ("HANTAR_PUBLIC_URL", "api.example.com"),
             ("HANTAR_PUBLIC_URL", "https://api.example.com/?a=b"),
+            ("HANTAR_CLIENT_ADDRESS_HEADER", "two words"),
+            ("HANTAR_MAIL", "pigeon"),
             ("HANTAR_READS_PER_MINUTE", "0"),
             ("HANTAR_WRITES_PER_MINUTE", "-1"),
         ] {

@@ -14,7 +14,7 @@ use hantar_platform::clock::SystemClock;
 use hantar_platform::cloud::{Cloud, KeySource};
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
-use hantar_platform::mail::LogMail;
+use hantar_platform::mail::MailSettings;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings, TableNames};
@@ -23,7 +23,7 @@ use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, Mail, Sleep, Tenants};
 use lambda_runtime::Error;
 
-use crate::config::WebhooksConfig;
+use crate::config::{Config, WebhooksConfig};
 
 /// How many message numbers a process reserves at a time. A process that Lambda takes away leaves a gap as long.
 const NUMBER_BLOCK: u64 = 20;
@@ -31,6 +31,7 @@ const NUMBER_BLOCK: u64 = 20;
 /// Everything below the use cases.
 pub struct Stack {
     cloud: Cloud,
+    mail: MailSettings,
     /// The fleet's records.
     pub fleet: Arc<dyn Fleet>,
     /// Tenants' records.
@@ -45,14 +46,16 @@ pub struct Stack {
 
 impl Stack {
     /// The ports of this configuration.
-    pub fn new(cloud: &Cloud) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let Config { cloud, mail, .. } = config;
         let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let sleep: Arc<dyn Sleep> = Arc::new(TokioSleep);
         let around = Surroundings { clock: clock.clone(), entropy: entropy.clone(), sleep: sleep.clone() };
         let tables = TableNames { business: cloud.business_table.clone(), engine: cloud.engine_table.clone() };
         let client = dynamodb(&cloud.aws, Connector::Https, tokio_sleep(), time());
         let store = Store::new(client, tables, around);
-        Self { cloud: cloud.clone(), fleet: store.fleet(), tenants: store.tenants(), clock, entropy, sleep }
+        let (cloud, mail) = (cloud.clone(), mail.clone());
+        Self { cloud, mail, fleet: store.fleet(), tenants: store.tenants(), clock, entropy, sleep }
     }
 
     /// Doorbells.
@@ -95,22 +98,22 @@ impl Stack {
     }
 
     /// Letters.
-    pub fn mail(&self) -> Arc<dyn Mail> {
-        Arc::new(LogMail)
+    pub fn mail(&self) -> Result<Arc<dyn Mail>, Error> {
+        Ok(self.mail.open_on(&self.cloud.aws)?)
     }
 
     /// What does long work.
-    pub fn worker(&self) -> Worker {
-        Worker {
+    pub fn worker(&self) -> Result<Worker, Error> {
+        Ok(Worker {
             fleet: self.fleet.clone(),
             tenants: self.tenants.clone(),
             queue: self.queue(),
             numbers: self.numbers(),
             blobs: self.blobs(),
-            mail: self.mail(),
+            mail: self.mail()?,
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-        }
+        })
     }
 
     /// What calls subscribers.

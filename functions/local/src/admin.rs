@@ -83,7 +83,8 @@ async fn token(
     abilities: Abilities,
 ) -> anyhow::Result<(u64, String)> {
     let new = NewToken { account, user, name, abilities, expires_at: None };
-    let (token, shown) = create_token(office.fleet.as_ref(), &office.numbers, office.entropy.as_ref(), new).await?;
+    let Office { fleet, numbers, entropy, clock, .. } = office;
+    let (token, shown) = create_token(fleet.as_ref(), numbers, entropy.as_ref(), clock.as_ref(), new).await?;
     Ok((token.id.0, shown))
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hantar_domain::egress::AllowList;
 use hantar_domain::user::Email;
+use url::Url;
 
 /// A value of the configuration is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,15 @@ pub struct UpArgs {
     /// Further host names under which the pages are reached, separated by commas.
     #[arg(long, value_delimiter = ',', env = "HANTAR_HOSTS")]
     pub hosts: Vec<String>,
+    /// The address of the pages that letters link to; where they are served when absent.
+    #[arg(long, env = "HANTAR_PUBLIC_URL", value_parser = web_address)]
+    pub public_url: Option<Url>,
+    /// How letters are sent: log, or the URL of an SMTP server (smtp://user:password@host:587, smtps://…).
+    #[arg(long, default_value = "log", env = "HANTAR_MAIL", hide_env_values = true)]
+    pub mail: String,
+    /// Whom letters come from, as "Hantar <hantar@example.com>".
+    #[arg(long, env = "HANTAR_MAIL_FROM")]
+    pub mail_from: Option<String>,
     /// Networks (CIDR) that webhooks may call although they are not public, separated by commas.
     #[arg(long, default_value = "", env = "HANTAR_EGRESS_ALLOW")]
     pub egress_allow: AllowList,
@@ -246,6 +256,11 @@ pub struct SignInArgs {
     /// Who signs in; the first account's owner when absent.
     #[arg(long, value_parser = email)]
     pub email: Option<Email>,
+}
+
+fn web_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
+    url.ok_or_else(|| "expected a URL that begins with http:// or https:// and has no query".into())
 }
 
 fn email(text: &str) -> Result<Email, String> {

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
 use hantar_device_host::{DeviceHost, HostConfig, WhatsAppServer};
@@ -19,8 +22,10 @@ use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
 use hantar_platform::egress::{EgressSettings, GuardedEgress};
+use hantar_platform::mail::MailSettings;
 use hantar_platform::sleep::TokioSleep;
 use hantar_usecases::found_account::{NewAccount, found_account};
+use hantar_usecases::people::ClientAddress;
 use hantar_usecases::ports::{Fleet, Leases, Sleep};
 use hantar_usecases::sign_in::create_sign_in;
 use tokio::net::TcpListener;
@@ -50,7 +55,8 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let _sole = sole_server(&args.data.data_dir)?;
     let egress = GuardedEgress::new(EgressSettings { allowed: args.egress_allow.clone(), ..EgressSettings::default() })
         .context("the way out cannot be prepared")?;
-    let stack = Stack::open(&args.data.data_dir).await?;
+    let mail = MailSettings::of(&args.mail, args.mail_from.clone())?.open()?;
+    let stack = Stack { mail, ..Stack::open(&args.data.data_dir).await? };
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("{} is taken; name another address with --listen", args.listen))?;
@@ -83,7 +89,8 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     announce(&stack, address, &network).await?;
     let stopping = Arc::new(AtomicBool::new(false));
     let router = router(&stack, &args, address, &host, &stopping);
-    axum::serve(listener, router).with_graceful_shutdown(stop_signal(stopping)).await?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop_signal(stopping)).await?;
     tracing::info!("stopping");
     tasks.shutdown().await;
     if let Ok(host) = Arc::try_unwrap(host) {
@@ -290,6 +297,8 @@ fn router(
         host: Arc::downgrade(host),
         stopping: stopping.clone(),
     };
+    let named = args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let pages_url = named.or_else(|| Some(format!("http://{address}")));
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
@@ -301,27 +310,43 @@ fn router(
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
-        sleep,
+        sleep: sleep.clone(),
         allowed: args.egress_allow.clone(),
         ready: Arc::new(ready),
         limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },
         public_url: None,
+        pages_url: pages_url.clone(),
         version: version.clone(),
     };
     let mut hosts = args.hosts.clone();
     hosts.push(address.ip().to_string());
+    hosts.extend(args.public_url.as_ref().and_then(|url| url.host_str().map(str::to_owned)));
     let pages = DashboardParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
         numbers: stack.numbers.clone(),
         clock: stack.clock.clone(),
         entropy: stack.entropy.clone(),
+        sleep,
+        mail: stack.mail.clone(),
+        account_keys: stack.account_keys.clone(),
+        pages_url,
         hosts,
-        https: false,
+        https: args.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
         source_url: SOURCE.into(),
         version,
     };
-    hantar_api::router(Arc::new(api)).merge(hantar_dashboard::router(Arc::new(pages)))
+    let router = hantar_api::router(Arc::new(api)).merge(hantar_dashboard::router(Arc::new(pages)));
+    router.layer(from_fn(know_address))
+}
+
+/// Callers come to this socket themselves.
+async fn know_address(mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let address = ClientAddress(address.ip().to_string());
+        request.extensions_mut().insert(address);
+    }
+    next.run(request).await
 }
 
 /// Ready: the tables answer, and the host looks after its shards.

@@ -16,13 +16,12 @@ use hantar_platform::blobs::NoBlobs;
 use hantar_platform::clock::{CivilTime, SystemClock};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::fetch::FetchClient;
-use hantar_platform::mail::LogMail;
 use hantar_platform::sleep::WorkerSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::Store;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, KeyWrap, PortError, Sleep};
+use hantar_usecases::ports::{Clock, Entropy, Fleet, KeyWrap, Letter, Mail, PortError, Sleep};
 
 use crate::config::Config;
 
@@ -74,24 +73,26 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
     let store = Store::new(client, config.tables.clone(), around);
     let (fleet, tenants) = (store.fleet(), store.tenants());
     let numbers = Arc::new(Numbers::new(fleet.clone(), NUMBER_BLOCK));
+    let account_keys = Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone()));
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let api = ApiParts {
         fleet: fleet.clone(),
         tenants: tenants.clone(),
         queue: Arc::new(SqsQueues::new(queues, config.queue_prefix.clone())),
         shards: config.shards.unwrap_or(SHARDS),
-        account_keys: Arc::new(AccountKeys::new(tenants.clone(), Arc::new(NoKeys), entropy.clone())),
+        account_keys: account_keys.clone(),
         blobs: Arc::new(NoBlobs),
-        mail: Arc::new(LogMail),
+        mail: Arc::new(NoMail),
         numbers: numbers.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        sleep,
+        sleep: sleep.clone(),
         // Only asked where a webhook is made, which happens elsewhere.
         allowed: AllowList::default(),
         ready: Arc::new(Ready { fleet: fleet.clone(), shards: config.shards }),
         limits: RateLimits::default(),
-        public_url: Some(public_url),
+        pages_url: Some(public_url.clone()),
+        public_url: Some(public_url.clone()),
         version: version.clone(),
     };
     let pages = DashboardParts {
@@ -100,6 +101,10 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         numbers,
         clock,
         entropy,
+        sleep,
+        mail: Arc::new(NoMail),
+        account_keys,
+        pages_url: Some(public_url),
         hosts: host.into_iter().collect(),
         https,
         source_url: SOURCE.to_owned(),
@@ -128,6 +133,16 @@ impl KeyWrap for NoKeys {
 
     async fn unwrap(&self, _: &[u8]) -> Result<DataKey, PortError> {
         Self::refuse()
+    }
+}
+
+/// Whatever sends letters is served elsewhere.
+struct NoMail;
+
+#[async_trait]
+impl Mail for NoMail {
+    async fn send(&self, _: &Letter) -> Result<(), PortError> {
+        Err(PortError::Unavailable { what: "mail service", source: "Workers send no letters".into() })
     }
 }
 

@@ -11,8 +11,27 @@ use crate::config::ConfigError;
 /// The header that a request passed on bears: one that comes back means that two Workers pass on to each other.
 pub(crate) const PASSED_ON: &str = "x-hantar-passed-on";
 
-/// The routes, exactly as the router knows them. A new webhook's secret is sealed under the account's key.
-const ROUTES: [(Method, &str); 1] = [(Method::POST, "/api/v1/webhooks")];
+/// Routes, exactly as the router knows them. A new webhook's secret is sealed under the account's key, and so is the text of a
+/// token that an idempotency key gives again; a second factor is opened by it.
+const ROUTES: [(Method, &str); 11] = [
+    (Method::POST, "/api/v1/webhooks"),
+    (Method::POST, "/api/v1/tokens"),
+    (Method::DELETE, "/api/v1/account"),
+    (Method::POST, "/api/v1/invitations"),
+    // Pages that hash a password, which takes more work than an isolate may do at a time, or send a letter.
+    (Method::POST, "/sign-in"),
+    (Method::POST, "/second-factor"),
+    (Method::POST, "/sign-up"),
+    (Method::POST, "/forgot-password"),
+    (Method::POST, "/verify-email"),
+    (Method::POST, "/reset-password"),
+    (Method::POST, "/accept-invitation"),
+];
+
+/// What begins so hashes passwords, opens second factors and sends letters.
+const BEGINNINGS: [&str; 1] = ["/api/v1/auth/"];
+/// What begins and ends so asks for a password, or sends a letter.
+const ENDINGS: [(&str, &str); 2] = [("/api/v1/users/", "/make-owner"), ("/api/v1/invitations/", "/resend")];
 
 /// The longest body that is read here. Read as JSON it may grow to forty times its length, and an isolate may have 128 MB
 /// for all that it does at a time.
@@ -39,7 +58,10 @@ pub enum BodyLength {
 impl Elsewhere {
     /// Why this request is; `None` for what is served here.
     pub fn of(method: &str, path: &str, body: BodyLength) -> Option<Self> {
-        let keyed = ROUTES.iter().any(|(taken, known)| taken.as_str() == method && *known == path);
+        let named = ROUTES.iter().any(|(taken, known)| taken.as_str() == method && *known == path);
+        let begins = BEGINNINGS.iter().any(|beginning| path.starts_with(beginning));
+        let ends = ENDINGS.iter().any(|(beginning, ending)| path.starts_with(beginning) && path.ends_with(ending));
+        let keyed = named || begins || ends;
         match body {
             _ if keyed => Some(Self::Key),
             BodyLength::Known(length) if length <= MAX_BODY_BYTES => None,
@@ -89,6 +111,32 @@ mod tests {
     use super::*;
 
     const NO_BODY: BodyLength = BodyLength::Known(0);
+
+    #[test]
+    fn whatever_asks_for_passwords_keys_or_letters_is_served_elsewhere() {
+        for (method, path) in [
+            ("POST", "/api/v1/auth/sign-in"),
+            ("GET", "/api/v1/auth/me"),
+            ("POST", "/api/v1/users/7/make-owner"),
+            ("POST", "/api/v1/invitations"),
+            ("POST", "/api/v1/invitations/7/resend"),
+            ("DELETE", "/api/v1/account"),
+            ("POST", "/api/v1/tokens"),
+            ("POST", "/sign-in"),
+        ] {
+            assert_eq!(Elsewhere::of(method, path, NO_BODY), Some(Elsewhere::Key), "{method} {path}");
+        }
+        for (method, path) in [
+            ("GET", "/sign-in"),
+            ("GET", "/api/v1/tokens"),
+            ("GET", "/api/v1/invitations"),
+            ("DELETE", "/api/v1/tokens/7"),
+            ("PUT", "/api/v1/users/7"),
+            ("POST", "/api/v1/account/restore"),
+        ] {
+            assert_eq!(Elsewhere::of(method, path, NO_BODY), None, "{method} {path}");
+        }
+    }
 
     #[test]
     fn making_a_webhook_needs_a_key_and_nothing_beside_it_does() {

@@ -53,6 +53,10 @@ number! {
     ImportId,
     /// An export of contacts or of a campaign's results. Unique within its account.
     ExportId,
+    /// An invitation into an account. Unique within its account.
+    InvitationId,
+    /// An entry of the audit log. Unique and rising within its account: about the microsecond at which it was made.
+    AuditId,
 }
 
 /// One command to a host: 16 random bytes, written as 32 hexadecimal digits.

@@ -4,19 +4,23 @@
 //! Nothing here derives `serde`, so renaming a field never changes an API or a table.
 
 pub mod account;
+pub mod audit;
 pub mod campaign;
 pub mod contact;
 pub mod credits;
 pub mod device;
 pub mod egress;
 pub mod ids;
+pub mod invitation;
 pub mod lease;
 pub mod merge;
 pub mod message;
 pub mod pacing;
+pub mod password;
 pub mod phone;
 pub mod reason;
 pub mod sealed;
+pub mod second_factor;
 pub mod template;
 pub mod time;
 pub mod token;

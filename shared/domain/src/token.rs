@@ -96,7 +96,7 @@ impl Presented {
 pub struct Abilities(Vec<String>);
 
 /// The abilities that exist. A name before `:*` stands for its whole family.
-pub const ABILITIES: [&str; 15] = [
+pub const ABILITIES: [&str; 20] = [
     "*",
     "messages:read",
     "messages:send",
@@ -112,6 +112,11 @@ pub const ABILITIES: [&str; 15] = [
     "webhooks:*",
     "inbox:*",
     "billing:read",
+    "account:*",
+    "audit:read",
+    "people:*",
+    "profile:*",
+    "tokens:*",
 ];
 
 /// An ability that does not exist was named.
@@ -123,6 +128,11 @@ impl Abilities {
     /// Everything.
     pub fn all() -> Self {
         Self(vec!["*".into()])
+    }
+
+    /// Nothing.
+    pub const fn none() -> Self {
+        Self(Vec::new())
     }
 
     /// The named ones; every name must exist.
@@ -137,6 +147,11 @@ impl Abilities {
     /// The names.
     pub fn names(&self) -> &[String] {
         &self.0
+    }
+
+    /// Whether they allow nothing that `others` do not.
+    pub fn within(&self, others: &Self) -> bool {
+        self.0.iter().all(|name| others.allow(name))
     }
 
     /// Whether they allow `ability`.
@@ -163,6 +178,10 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to within an hour.
     pub last_used_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it was made by signing in: then it ends when its owner is signed out everywhere.
+    pub by_sign_in: bool,
 }
 
 impl Token {
@@ -216,5 +235,14 @@ mod tests {
         assert!(!some.allow("messages:send"));
         assert!(Abilities::all().allow("messages:send"));
         assert!(Abilities::from_names(["nonsense".into()]).is_err());
+    }
+
+    #[test]
+    fn abilities_lie_within_others_that_allow_each_of_them() {
+        let named = |names: &[&str]| Abilities::from_names(names.iter().map(|name| (*name).to_owned())).unwrap();
+        let some = named(&["messages:read", "webhooks:*"]);
+        assert!(some.within(&Abilities::all()) && some.within(&some) && named(&["messages:read"]).within(&some));
+        assert!(!Abilities::all().within(&some) && !named(&["messages:send"]).within(&some));
+        assert!(!named(&["webhooks:*"]).within(&named(&["messages:read"])));
     }
 }

@@ -9,6 +9,7 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | must be given |
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | must be given |
 //! | `HANTAR_SHARDS` | how many shards there are | 64 |
+//! | `HANTAR_MAIL`, `HANTAR_MAIL_FROM` | how letters are sent (`mail.rs`) | to the log |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | where keys are needed, one of them must be given |
 
 use std::path::PathBuf;

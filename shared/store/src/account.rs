@@ -26,6 +26,7 @@ pub(crate) fn user_item(user: &User) -> Item {
         .with("em", text(user.email.as_str()))
         .maybe("vt", user.verified_at.map(time))
         .with("ro", text(user.role.word()))
+        .maybe("so", user.signed_out_at.map(time))
         .done()
 }
 
@@ -88,7 +89,7 @@ fn read(id: AccountId, item: &Item) -> Result<Account, PortError> {
     })
 }
 
-fn read_user(account: AccountId, id: UserId, item: &Item) -> Result<User, PortError> {
+pub(crate) fn read_user(account: AccountId, id: UserId, item: &Item) -> Result<User, PortError> {
     let fields = Fields(item);
     Ok(User {
         id,
@@ -96,5 +97,6 @@ fn read_user(account: AccountId, id: UserId, item: &Item) -> Result<User, PortEr
         email: fields.word("em", |email| Email::parse(email).ok())?,
         verified_at: fields.maybe_time("vt")?,
         role: fields.word("ro", Role::from_word)?,
+        signed_out_at: fields.maybe_time("so")?,
     })
 }

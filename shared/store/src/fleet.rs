@@ -10,7 +10,7 @@ use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
 use hantar_domain::webhook::EventId;
 use hantar_usecases::ports::{
-    DueDelivery, DueWork, Fleet, FoundVersion, Founding, PortError, Sequence, WebSession, Work,
+    DueDelivery, DueWork, Fleet, FoundVersion, Founding, Link, PortError, Sequence, WebSession, Work,
 };
 
 use crate::items::{Fields, Item, NewItem, number};
@@ -19,7 +19,7 @@ use crate::reading::Query;
 use crate::store::Store;
 use crate::transaction::{Committed, Refusal, Transaction};
 use crate::writing::{Write, Written};
-use crate::{account, credits, device};
+use crate::{account, credits, device, login};
 
 /// How many accounts are listed.
 const LISTED: usize = 1_000;
@@ -54,7 +54,8 @@ impl Fleet for Store {
             Write::put(&listed, NewItem::at(&listed).done()),
             self.shard_entry(id, device.id).await?,
         ];
-        let transaction = Transaction::new(self, self.fresh_token(), writes)?;
+        let login = founding.password.as_deref().map(|hash| login::first(id, user.id, hash));
+        let transaction = Transaction::new(self, self.fresh_token(), writes.into_iter().chain(login))?;
         match self.transact(&transaction).await? {
             Committed::Done => Ok(true),
             Committed::Refused(refusals) => match refusals.into_iter().next() {
@@ -115,6 +116,32 @@ impl Fleet for Store {
 
     async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError> {
         self.find_session(&Place::web_session(hash)).await
+    }
+
+    async fn put_link(&self, hash: &TokenHash, link: &Link) -> Result<(), PortError> {
+        self.store_link(hash, link).await
+    }
+
+    async fn link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError> {
+        self.find_link(hash).await
+    }
+
+    async fn take_link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError> {
+        self.use_up_link(hash).await
+    }
+
+    async fn count_guess(
+        &self,
+        what: &[u8; 32],
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, PortError> {
+        self.count_one_guess(what, most, window, now).await
+    }
+
+    async fn forget_guesses(&self, what: &[u8; 32]) -> Result<(), PortError> {
+        self.write(Write::delete(&Place::guesses(what))).await.map(drop)
     }
 
     async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError> {
@@ -187,7 +214,7 @@ fn due_entry(sk: &str) -> Option<DueDelivery> {
 }
 
 /// Whether an address that is taken is taken by this very user: then this is a repeat.
-fn leads_to(item: Option<&Item>, user: &User) -> Result<bool, PortError> {
+pub(crate) fn leads_to(item: Option<&Item>, user: &User) -> Result<bool, PortError> {
     let Some(fields) = item.map(Fields) else { return Ok(false) };
     Ok(fields.number::<AccountId>("ac")? == user.account && fields.number::<UserId>("us")? == user.id)
 }

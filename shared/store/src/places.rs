@@ -1,6 +1,8 @@
 //! Where each item is: its table and its two keys. Nothing else in this crate spells a key.
 
-use hantar_domain::ids::{AccountId, CommandId, DeviceId, EndpointId, MessageId, Shard, UserId};
+use hantar_domain::ids::{
+    AccountId, AuditId, CommandId, DeviceId, EndpointId, InvitationId, MessageId, Shard, TokenId, UserId,
+};
 use hantar_domain::message::{Lane, Turn};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -50,7 +52,29 @@ impl Place {
     }
 
     pub(crate) fn user(account: AccountId, user: UserId) -> Self {
-        Self::business(of_account(account), format!("USER#{}", ordered(user.0)))
+        Self::business(of_account(account), format!("{USER}{}", ordered(user.0)))
+    }
+
+    pub(crate) fn login(account: AccountId, user: UserId) -> Self {
+        Self::business(of_account(account), format!("LOGIN#{}", ordered(user.0)))
+    }
+
+    pub(crate) fn invitation(account: AccountId, invitation: InvitationId) -> Self {
+        Self::business(of_account(account), format!("{INVITATION}{}", ordered(invitation.0)))
+    }
+
+    /// Leads from a token's number to its hash.
+    pub(crate) fn listed_token(account: AccountId, token: TokenId) -> Self {
+        Self::business(of_account(account), format!("{LISTED_TOKEN}{}", ordered(token.0)))
+    }
+
+    /// Begins with letters: what begins with a digit is a message to those who filter the stream.
+    pub(crate) fn audit(account: AccountId, entry: AuditId) -> Self {
+        Self::business(audit_of(account), format!("{AUDIT}{}", ordered(entry.0)))
+    }
+
+    pub(crate) fn closing(account: AccountId) -> Self {
+        Self::business(of_account(account), "CLOSING")
     }
 
     pub(crate) fn device(account: AccountId, device: DeviceId) -> Self {
@@ -146,6 +170,14 @@ impl Place {
         Self::engine(format!("WEB#{}", hex::encode(hash.0)), "WEB")
     }
 
+    pub(crate) fn link(hash: &TokenHash) -> Self {
+        Self::engine(format!("LINK#{}", hex::encode(hash.0)), "LINK")
+    }
+
+    pub(crate) fn guesses(what: &[u8; 32]) -> Self {
+        Self::engine(format!("GUESS#{}", hex::encode(what)), "GUESS")
+    }
+
     pub(crate) fn settings() -> Self {
         Self::engine("SETTINGS", "SETTINGS")
     }
@@ -169,6 +201,7 @@ impl Place {
             Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
+            Sequence::Invitations(account) => format!("INVITATIONS#{account}"),
         };
         Self::engine(format!("SEQ#{name}"), "SEQ")
     }
@@ -195,6 +228,10 @@ impl Place {
 }
 
 /// The beginnings of sort keys that are listed.
+pub(crate) const AUDIT: &str = "AT#";
+pub(crate) const USER: &str = "USER#";
+pub(crate) const INVITATION: &str = "INVITE#";
+pub(crate) const LISTED_TOKEN: &str = "TOKEN#";
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const OPEN: &str = "OPEN#";
@@ -213,6 +250,15 @@ pub(crate) fn of_account(account: AccountId) -> String {
 
 pub(crate) fn messages_of(account: AccountId) -> String {
     format!("A#{account}#M")
+}
+
+pub(crate) fn audit_of(account: AccountId) -> String {
+    format!("A#{account}#T")
+}
+
+/// One of an account's partitions that have a letter alone.
+pub(crate) fn part_of_account(account: AccountId, letter: char) -> String {
+    format!("A#{account}#{letter}")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

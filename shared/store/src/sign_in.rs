@@ -5,44 +5,63 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, Token, TokenHash};
 use hantar_usecases::ports::{PortError, WebSession};
 
-use crate::items::{Fields, Item, NewItem, TTL, expiry, number, text, texts, time};
+use crate::items::{Fields, Item, NewItem, TTL, bytes, expiry, number, text, texts, time};
 use crate::places::Place;
 use crate::store::Store;
+use crate::transaction::{Committed, Transaction};
 use crate::writing::{Write, Written};
 
+/// A token, and the entry that leads to it from its number.
+pub(crate) fn token_writes(token: &Token, hash: &TokenHash) -> [Write; 2] {
+    let (place, listed) = (Place::token(hash), Place::listed_token(token.account, token.id));
+    let item = NewItem::at(&place)
+        .with("id", number(token.id))
+        .with("ac", number(token.account))
+        .with("us", number(token.user))
+        .with("n", text(&token.name))
+        .with("ab", texts(token.abilities.names().iter().cloned()))
+        .maybe("ex", token.expires_at.map(time))
+        .maybe("lu", token.last_used_at.map(time))
+        .with("t", time(token.created_at))
+        .flag("si", token.by_sign_in);
+    let entry = NewItem::at(&listed).with("h", bytes(hash.0));
+    [Write::put(&place, item.done()), Write::put(&listed, entry.done())]
+}
+
+pub(crate) fn read_token(item: &Item) -> Result<Token, PortError> {
+    let fields = Fields(item);
+    let names = fields.texts("ab")?;
+    // `*` is written by us and is no name that a caller may give.
+    let abilities = if names.iter().any(|name| name == "*") {
+        Abilities::all()
+    } else {
+        Abilities::from_names(names).map_err(|_| fields.damaged("ab"))?
+    };
+    Ok(Token {
+        id: fields.number("id")?,
+        account: fields.number("ac")?,
+        user: fields.number("us")?,
+        name: fields.text("n")?.to_owned(),
+        abilities,
+        expires_at: fields.maybe_time("ex")?,
+        last_used_at: fields.maybe_time("lu")?,
+        created_at: fields.maybe_time("t")?.unwrap_or_default(),
+        by_sign_in: fields.flag("si")?,
+    })
+}
+
 impl Store {
+    /// With the entry that leads to it from its number, in one transaction.
     pub(crate) async fn store_token(&self, token: &Token, hash: &TokenHash) -> Result<(), PortError> {
-        let place = Place::token(hash);
-        let item = NewItem::at(&place)
-            .with("id", number(token.id))
-            .with("ac", number(token.account))
-            .with("us", number(token.user))
-            .with("n", text(&token.name))
-            .with("ab", texts(token.abilities.names().iter().cloned()))
-            .maybe("ex", token.expires_at.map(time))
-            .maybe("lu", token.last_used_at.map(time));
-        self.write(Write::put(&place, item.done())).await.map(drop)
+        let transaction = Transaction::new(self, self.fresh_token(), token_writes(token, hash))?;
+        match self.transact(&transaction).await? {
+            Committed::Done => Ok(()),
+            Committed::Refused(_) => Err(PortError::Corrupt(format!("token number {} is refused", token.id))),
+        }
     }
 
     pub(crate) async fn find_token(&self, hash: &TokenHash) -> Result<Option<Token>, PortError> {
-        let Some(item) = self.get(&Place::token(hash)).await? else { return Ok(None) };
-        let fields = Fields(&item);
-        let names = fields.texts("ab")?;
-        // `*` is written by us and is no name that a caller may give.
-        let abilities = if names.iter().any(|name| name == "*") {
-            Abilities::all()
-        } else {
-            Abilities::from_names(names).map_err(|_| fields.damaged("ab"))?
-        };
-        Ok(Some(Token {
-            id: fields.number("id")?,
-            account: fields.number("ac")?,
-            user: fields.number("us")?,
-            name: fields.text("n")?.to_owned(),
-            abilities,
-            expires_at: fields.maybe_time("ex")?,
-            last_used_at: fields.maybe_time("lu")?,
-        }))
+        self.get(&Place::token(hash)).await?.as_ref().map(read_token).transpose()
     }
 
     /// Many may find the note too old at the same moment; the condition lets one of them write.

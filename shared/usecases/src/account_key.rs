@@ -41,6 +41,11 @@ impl AccountKeys {
         Ok(key)
     }
 
+    /// What wraps the keys of new accounts.
+    pub fn wrap(&self) -> &dyn KeyWrap {
+        &*self.wrap
+    }
+
     /// Seals `plain` for `place` under the key of `account`.
     pub async fn seal(&self, account: AccountId, place: &str, plain: &[u8]) -> Result<Vec<u8>, PortError> {
         let key = self.of(account).await?;

@@ -5,7 +5,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Abilities, RANDOM_BYTES, Secret, Token};
 
 use crate::numbers::Numbers;
-use crate::ports::{Entropy, Fleet, PortError, Sequence};
+use crate::ports::{Clock, Entropy, Fleet, PortError, Sequence};
 
 /// A new secret.
 pub fn new_secret(entropy: &dyn Entropy) -> Secret {
@@ -33,24 +33,33 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
 }
 
+impl NewToken {
+    pub(crate) fn token(self, id: TokenId, created_at: Timestamp) -> Token {
+        Token {
+            id,
+            account: self.account,
+            user: self.user,
+            name: self.name,
+            abilities: self.abilities,
+            expires_at: self.expires_at,
+            last_used_at: None,
+            created_at,
+            by_sign_in: false,
+        }
+    }
+}
+
 /// Makes a token and answers it with the text to show. Not repeatable: each run makes another one.
 pub async fn create_token(
     fleet: &dyn Fleet,
     numbers: &Numbers,
     entropy: &dyn Entropy,
+    clock: &dyn Clock,
     new: NewToken,
 ) -> Result<(Token, String), PortError> {
     let id = TokenId(numbers.next(Sequence::Tokens).await?);
     let secret = new_secret(entropy);
-    let token = Token {
-        id,
-        account: new.account,
-        user: new.user,
-        name: new.name,
-        abilities: new.abilities,
-        expires_at: new.expires_at,
-        last_used_at: None,
-    };
+    let token = new.token(id, clock.now());
     fleet.put_token(&token, &secret.hash()).await?;
     Ok((token, secret.shown(id)))
 }

@@ -42,6 +42,15 @@ pub struct Founders<'a> {
 
 /// Founds an account. `None` when the e-mail is taken, and then nothing is written.
 pub async fn found_account(with: &Founders<'_>, new: NewAccount) -> Result<Option<Founding>, PortError> {
+    found_with_password(with, new, None).await
+}
+
+/// Founds an account whose owner signs in by a password, of which this is the hash.
+pub async fn found_with_password(
+    with: &Founders<'_>,
+    new: NewAccount,
+    password: Option<String>,
+) -> Result<Option<Founding>, PortError> {
     let now = with.clock.now();
     let account = AccountId(with.numbers.next(Sequence::Accounts).await?);
     let user = UserId(with.numbers.next(Sequence::Users).await?);
@@ -56,7 +65,9 @@ pub async fn found_account(with: &Founders<'_>, new: NewAccount) -> Result<Optio
             email: new.email,
             verified_at: new.verified.then_some(now),
             role: Role::Owner,
+            signed_out_at: None,
         },
+        password,
         device: Device { is_default: true, ..new_device(with, account, new.device_name).await? },
         credits: new.credits,
     };
@@ -71,7 +82,8 @@ pub async fn add_user(
     verified: bool,
 ) -> Result<Option<User>, PortError> {
     let id = UserId(with.numbers.next(Sequence::Users).await?);
-    let user = User { id, account, email, verified_at: verified.then(|| with.clock.now()), role: Role::Admin };
+    let verified_at = verified.then(|| with.clock.now());
+    let user = User { id, account, email, verified_at, role: Role::Admin, signed_out_at: None };
     Ok(with.fleet.add_user(&user).await?.then_some(user))
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use hantar_domain::ids::{AccountId, UserId};
 use hantar_domain::token::{Abilities, Presented};
 
-use crate::authenticate::Caller;
+use crate::authenticate::{Caller, is_signed_in};
 use crate::create_token::new_secret;
-use crate::ports::{Clock, Entropy, Fleet, PortError, WebSession};
+use crate::ports::{Clock, Entropy, Fleet, PortError, Tenants, WebSession};
 
 /// How long a sign-in link works.
 const LINK_VALID: Duration = Duration::from_hours(1);
@@ -47,11 +47,26 @@ pub async fn sign_in(
 }
 
 /// The caller behind a cookie. `None` when it opens no door.
-pub async fn by_cookie(fleet: &dyn Fleet, clock: &dyn Clock, cookie: &str) -> Result<Option<Caller>, PortError> {
+pub async fn by_cookie(
+    fleet: &dyn Fleet,
+    tenants: &dyn Tenants,
+    clock: &dyn Clock,
+    cookie: &str,
+) -> Result<Option<Caller>, PortError> {
     let Some(presented) = Presented::parse(cookie) else { return Ok(None) };
     let Some(session) = fleet.web_session(&presented.hash).await? else { return Ok(None) };
-    let valid = clock.now() < session.expires_at;
-    Ok(valid.then(|| Caller { account: session.account, user: session.user, token: None, abilities: Abilities::all() }))
+    if clock.now() >= session.expires_at {
+        return Ok(None);
+    }
+    let begun = session.expires_at - SESSION_VALID;
+    let user = tenants.for_account(session.account).user(session.user).await?;
+    Ok(user.filter(|user| is_signed_in(user, begun)).map(|user| Caller {
+        account: session.account,
+        user: session.user,
+        token: None,
+        abilities: Abilities::all(),
+        role: user.role,
+    }))
 }
 
 /// Ends the session behind a cookie. A repeat changes nothing.

@@ -3,6 +3,8 @@
 //! Shapes and texts follow Laravel, in which that API is written: resources under `data`, its paginator, its
 //! validation messages.
 
+pub mod audit;
+pub mod auth;
 pub mod credits;
 pub mod device;
 pub mod error;
@@ -11,6 +13,8 @@ pub mod message;
 pub mod number;
 pub mod page;
 pub mod time;
+pub mod token;
+pub mod user;
 pub mod webhook;
 
 use serde::Serialize;

@@ -65,6 +65,7 @@ module "hantar" {
   log_filter          = var.log_filter
   traces              = var.traces
   worker              = var.worker
+  mail                = var.mail
   disposable          = true
   endpoint            = var.endpoint
 

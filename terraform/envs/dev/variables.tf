@@ -62,3 +62,9 @@ variable "worker" {
   type        = bool
   default     = false
 }
+
+variable "mail" {
+  description = "Whom letters come from, and the ARNs of the identities that Amazon SES has verified for it; null: they go to the log."
+  type        = object({ from = string, identity_arns = list(string) })
+  default     = null
+}

@@ -36,6 +36,7 @@ module "hantar" {
   cloudfront          = var.cloudfront
   traces              = var.traces
   worker              = var.worker
+  mail                = var.mail
   log_days            = 30
   alarm_emails        = var.alarm_emails
   runbooks            = var.runbooks

@@ -70,3 +70,9 @@ variable "runbooks" {
   type        = string
   default     = "infra/runbooks"
 }
+
+variable "mail" {
+  description = "Whom letters come from, and the ARNs of the identities that Amazon SES has verified for it; null: they go to the log."
+  type        = object({ from = string, identity_arns = list(string) })
+  default     = null
+}

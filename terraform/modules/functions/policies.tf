@@ -11,10 +11,12 @@ locals {
     api = [
       { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      # When a token was last used.
-      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
-      { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
-      { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      # Tokens, with when they were last used; people's addresses; new accounts.
+      { table = "business", actions = local.write, keys = ["TOKEN#*"] },
+      { table = "business", actions = local.put, keys = ["ACCOUNTS", "EMAIL#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "GUESS#*", "LINK#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = local.put, keys = ["LINK#*", "SHARD#*", "SIGNIN#*", "WEB#*", "WORK#*"] },
+      { table = "engine", actions = local.write, keys = ["GUESS#*"] },
       # Commands to devices' hosts.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
@@ -34,11 +36,20 @@ locals {
       { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
       { table = "engine", actions = local.put, keys = ["DUE#*"] },
     ]
-    jobs = []
+    jobs = [
+      # The end of an account reaches into all that it has, and into the keys of its devices.
+      { table = "business", actions = local.read, keys = ["A#*", "TOKEN#*"] },
+      { table = "business", actions = local.write, keys = ["A#*"] },
+      { table = "business", actions = ["dynamodb:DeleteItem"], keys = ["ACCOUNTS", "EMAIL#*", "TOKEN#*"] },
+      { table = "engine", actions = local.read, keys = ["A#*", "SEQ#*", "SETTINGS", "WORK#*"] },
+      { table = "engine", actions = local.write, keys = ["A#*", "SEQ#*", "WORK#*"] },
+      { table = "engine", actions = ["dynamodb:DeleteItem", "dynamodb:Query"], keys = ["D#*"] },
+      { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["SHARD#*"] },
+    ]
     timers = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*"] },
+      { table = "engine", actions = local.read, keys = ["DUE#*", "SETTINGS", "SHARD#*", "WORK#*"] },
       # Entries whose delivery is gone.
       { table = "engine", actions = ["dynamodb:DeleteItem"], keys = ["DUE#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
@@ -63,23 +74,28 @@ locals {
       { actions = local.receive, arns = [var.queues.webhooks] },
     ]
     jobs = [
-      { actions = local.send, arns = [var.queues.parked] },
+      # A step of work rings for the next one.
+      { actions = local.send, arns = [var.queues.jobs, var.queues.parked] },
       { actions = local.receive, arns = [var.queues.jobs] },
     ]
     timers = [
-      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks]) },
+      { actions = local.send, arns = concat(var.queues.shards, [var.queues.webhooks, var.queues.jobs]) },
     ]
   }
 
   further = {
-    api      = [local.unwrap]
+    api      = concat([local.unwrap, local.wrap], local.mail)
     relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
     webhooks = [local.unwrap]
-    jobs     = []
+    jobs     = local.mail
     timers   = []
   }
 
   unwrap = { actions = ["kms:Decrypt"], arns = [var.accounts_key_arn] }
+  # The data keys of accounts that people make themselves.
+  wrap = { actions = ["kms:Encrypt"], arns = [var.accounts_key_arn] }
+  # Letters, from verified identities alone.
+  mail = length(var.mail_identities) == 0 ? [] : [{ actions = ["ses:SendEmail"], arns = var.mail_identities }]
 
   policies = {
     for function in keys(local.functions) : function => jsonencode({

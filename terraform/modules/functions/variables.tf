@@ -49,6 +49,12 @@ variable "accounts_key_arn" {
   type        = string
 }
 
+variable "mail_identities" {
+  description = "ARNs of the identities of Amazon SES that letters come from; none where letters go another way."
+  type        = list(string)
+  default     = []
+}
+
 variable "log_days" {
   description = "For how many days logs are kept."
   type        = number

@@ -18,6 +18,12 @@ locals {
 
   egress = var.egress_allow == "" ? {} : { HANTAR_EGRESS_ALLOW = var.egress_allow }
 
+  mail = var.mail == null ? {} : { HANTAR_MAIL = "ses", HANTAR_MAIL_FROM = var.mail.from }
+
+  # Behind CloudFront the gateway sees CloudFront's addresses, which many callers share. Guesses are counted by what is guessed
+  # at alone then.
+  address = var.cloudfront == null ? {} : { HANTAR_CLIENT_ADDRESS_HEADER = "none" }
+
   limits = merge(
     var.rate_limits.reads == null ? {} : { HANTAR_READS_PER_MINUTE = tostring(var.rate_limits.reads) },
     var.rate_limits.writes == null ? {} : { HANTAR_WRITES_PER_MINUTE = tostring(var.rate_limits.writes) },
@@ -80,9 +86,12 @@ module "functions" {
   accounts_key_arn = module.secrets.accounts_key_arn
 
   environment_of = {
-    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress)
+    api      = merge({ HANTAR_PUBLIC_URL = module.edge.public_url }, local.limits, local.egress, local.mail, local.address)
+    jobs     = local.mail
     webhooks = local.egress
   }
+
+  mail_identities = var.mail == null ? [] : var.mail.identity_arns
 
   tables = {
     business = module.business.arn

@@ -18,9 +18,11 @@ locals {
     worker = [
       { table = "business", actions = local.read, keys = ["A#*", "EMAIL#*", "TOKEN#*"] },
       { table = "business", actions = local.write, keys = ["A#*"] },
-      { table = "business", actions = ["dynamodb:UpdateItem"], keys = ["TOKEN#*"] },
+      { table = "business", actions = local.write, keys = ["TOKEN#*"] },
+      # Of a person who is removed.
+      { table = "business", actions = ["dynamodb:DeleteItem"], keys = ["EMAIL#*"] },
       { table = "engine", actions = local.read, keys = ["A#*", "SETTINGS", "SIGNIN#*", "WEB#*"] },
-      { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*"] },
+      { table = "engine", actions = local.put, keys = ["SIGNIN#*", "WEB#*", "WORK#*"] },
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["A#*#C#*"] },
       { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["SEQ#*"] },
     ]

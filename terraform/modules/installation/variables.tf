@@ -76,6 +76,12 @@ variable "rate_limits" {
   default     = {}
 }
 
+variable "mail" {
+  description = "Whom letters come from, as `Hantar <hantar@example.com>`, and the ARNs of the identities that Amazon SES has verified for it; null: letters go to the log."
+  type        = object({ from = string, identity_arns = list(string) })
+  default     = null
+}
+
 variable "log_days" {
   description = "For how many days logs are kept."
   type        = number

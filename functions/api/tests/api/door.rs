@@ -64,6 +64,7 @@ impl Door {
             ready: Arc::new(Ready(world.clone())),
             limits,
             public_url: None,
+            pages_url: None,
             version: "0.0.0-test".into(),
         };
         Self { world, router: router(Arc::new(parts)) }

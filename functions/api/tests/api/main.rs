@@ -7,6 +7,7 @@ mod fuzz;
 mod gates;
 mod lists;
 mod numbers;
+mod people;
 mod tenant;
 mod validation;
 mod world;

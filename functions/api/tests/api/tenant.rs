@@ -26,7 +26,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    fn with<T>(&self, act: impl FnOnce(&mut Books) -> T) -> Result<T, PortError> {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Books) -> T) -> Result<T, PortError> {
         let mut state: MutexGuard<'_, State> = self.world.in_order()?;
         Ok(act(state.books.get_mut(&self.account).unwrap()))
     }
@@ -109,7 +109,7 @@ impl Tenant for Records {
     }
 
     fn people(&self) -> &dyn People {
-        no_handler_calls_this()
+        self
     }
 
     async fn account(&self) -> Result<Option<Account>, PortError> {
@@ -120,8 +120,10 @@ impl Tenant for Records {
         Ok(Some(vec![7; 32]))
     }
 
+    /// Also while the tables are busy: the gates are passed, and the handlers find out.
     async fn user(&self, id: UserId) -> Result<Option<User>, PortError> {
-        self.with(|books| books.users.iter().find(|user| user.id == id).cloned())
+        let state = self.world.state();
+        Ok(state.books[&self.account].users.iter().find(|user| user.id == id).cloned())
     }
 
     async fn sending_from(

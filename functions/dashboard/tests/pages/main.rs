@@ -1,6 +1,8 @@
 //! The pages through their real router, over the small world that the API's tests use.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../../api/tests/api/people.rs"]
+mod people;
 #[path = "../../../api/tests/api/tenant.rs"]
 mod tenant;
 #[expect(dead_code, reason = "tokens are the API's matter")]
@@ -17,7 +19,9 @@ use hantar_dashboard::{DashboardParts, router};
 use hantar_domain::device::{PairingCode, Status};
 use hantar_domain::ids::{AccountId, DeviceId, UserId};
 use hantar_domain::time::Timestamp;
+use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
+use hantar_usecases::ports::{Letter, Mail, PortError};
 use hantar_usecases::sign_in::create_sign_in;
 use tower::ServiceExt;
 
@@ -30,6 +34,16 @@ struct Browser {
     world: World,
     router: Router,
     cookie: Option<String>,
+}
+
+/// Pages that send letters are asked over the real store (`tests/acts`).
+struct NoPost;
+
+#[async_trait::async_trait]
+impl Mail for NoPost {
+    async fn send(&self, letter: &Letter) -> Result<(), PortError> {
+        unreachable!("{letter:?}")
+    }
 }
 
 struct Page {
@@ -48,7 +62,11 @@ impl Browser {
             tenants: shared.clone(),
             numbers: Arc::new(Numbers::new(shared.clone(), 10)),
             clock: shared.clone(),
-            entropy: shared,
+            entropy: shared.clone(),
+            sleep: shared.clone(),
+            mail: Arc::new(NoPost),
+            account_keys: Arc::new(AccountKeys::new(shared.clone(), shared.clone(), shared)),
+            pages_url: None,
             hosts: vec!["hantar.example.com".into()],
             https: false,
             source_url: "https://example.com/source".into(),
@@ -127,7 +145,8 @@ fn a_link_signs_a_browser_in_once() {
     assert!(!cookie.contains("Secure"), "over plain http such a cookie would never come back");
     let again = browser.get(&path);
     assert_eq!((again.code, again.text.contains("hantar sign-in")), (410, true));
-    assert_eq!(browser.get("/sign-in").code, 410);
+    let form = browser.get("/sign-in");
+    assert!(form.code == 200 && form.text.contains(r#"type="password""#), "without a secret by a password");
     let late = format!("/sign-in?secret={}", browser.link());
     browser.world.pass(Duration::from_secs(3601));
     assert_eq!(browser.get(&late).code, 410, "it works for an hour");

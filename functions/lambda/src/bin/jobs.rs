@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Error> {
-    let worker = &Stack::new(&config.cloud).worker();
+    let worker = &Stack::new(&config).worker()?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<QueueEvent>| {
         Ok::<_, Error>(queue::work(worker, &event.payload, deadline_of(&event.context)).await)
     }))

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Error> {
-    let stack = Stack::new(&config.cloud);
+    let stack = Stack::new(&config);
     let relay = &StreamRelay { relay: stack.relay().await?, clock: stack.clock.clone() };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<StreamEvent>| {
         Ok::<_, Error>(relay.handle(&event.payload, deadline_of(&event.context)).await)

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Error> {
-    let stack = Stack::new(&config.cloud);
+    let stack = Stack::new(&config);
     let (sweeper, entropy) = (stack.sweeper(), stack.entropy.clone());
     let timers = &Timers { sweeper, entropy, shards: stack.shards().await? };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Timer>| {

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: WebhooksConfig) -> Result<(), Error> {
-    let deliverer = &Stack::new(&config.common.cloud).deliverer(&config)?;
+    let deliverer = &Stack::new(&config.common).deliverer(&config)?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<QueueEvent>| {
         Ok::<_, Error>(webhooks(deliverer, &event.payload, deadline_of(&event.context)).await)
     }))

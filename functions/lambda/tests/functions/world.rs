@@ -137,7 +137,7 @@ impl World {
             abilities: Abilities::all(),
             expires_at: None,
         };
-        create_token(self.fleet.as_ref(), &self.numbers, &SystemEntropy, new).await.unwrap().1
+        create_token(self.fleet.as_ref(), &self.numbers, &SystemEntropy, &SystemClock, new).await.unwrap().1
     }
 
     pub(crate) fn relay(&self) -> StreamRelay {

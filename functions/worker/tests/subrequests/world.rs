@@ -157,7 +157,7 @@ impl World {
         let founding = found_account(&founders, new).await.unwrap().unwrap();
         let (account, user) = (founding.account.id, founding.owner.id);
         let token = NewToken { account, user, name: "t".into(), abilities: Abilities::all(), expires_at: None };
-        let (_, token) = create_token(&*fleet, &numbers, &entropy, token).await.unwrap();
+        let (_, token) = create_token(&*fleet, &numbers, &entropy, &clock, token).await.unwrap();
         let aws = AwsEndpoint::in_process();
         let (shards, aws_api, public_url) = (Some(4), None, None);
         let queue_prefix = PREFIX.into();

@@ -62,7 +62,7 @@ pub async fn an_address_belongs_to_one_user(world: World) {
     assert_eq!(world.tenants.for_account(second.account.id).account().await.unwrap(), None, "nothing is half written");
     let id = UserId(world.number(Sequence::Users).await);
     let email = Email::parse(&format!("second{id}@example.com")).unwrap();
-    let user = User { id, account: home.account, email, verified_at: None, role: Role::Agent };
+    let user = User { id, account: home.account, email, verified_at: None, role: Role::Agent, signed_out_at: None };
     assert!(!world.fleet.add_user(&User { email: taken, ..user.clone() }).await.unwrap());
     assert!(world.fleet.add_user(&user).await.unwrap());
     assert!(world.fleet.add_user(&user).await.unwrap(), "a repeat is no conflict");
@@ -76,15 +76,28 @@ fn hash(world: &World, salt: u8) -> TokenHash {
     TokenHash(hash)
 }
 
+/// A token of the owner that may do everything.
+pub(super) fn token(home: &super::Home, id: TokenId) -> Token {
+    Token {
+        id,
+        account: home.account,
+        user: home.founding.owner.id,
+        name: "CI".into(),
+        abilities: Abilities::all(),
+        expires_at: None,
+        last_used_at: None,
+        created_at: home.now(),
+        by_sign_in: false,
+    }
+}
+
 /// And by no other.
 pub async fn a_token_is_found_by_its_hash(world: World) {
     let home = world.home(0).await;
     let some = Abilities::from_names(["messages:send".to_owned(), "gateway".to_owned()]).unwrap();
     for (salt, abilities, expires_at) in [(1, Abilities::all(), None), (2, some, Some(home.now()))] {
         let id = TokenId(world.number(Sequence::Tokens).await);
-        let user = home.founding.owner.id;
-        let token =
-            Token { id, account: home.account, user, name: "CI".into(), abilities, expires_at, last_used_at: None };
+        let token = Token { abilities, expires_at, by_sign_in: salt == 2, ..token(&home, id) };
         let hash = hash(&world, salt);
         world.fleet.put_token(&token, &hash).await.unwrap();
         assert_eq!(world.fleet.token(&hash).await.unwrap(), Some(token));
@@ -95,10 +108,8 @@ pub async fn a_token_is_found_by_its_hash(world: World) {
 /// And a token that is gone is not made anew by its use.
 pub async fn the_use_of_a_token_is_noted_now_and_then(world: World) {
     let home = world.home(0).await;
-    let (id, user) = (TokenId(world.number(Sequence::Tokens).await), home.founding.owner.id);
-    let (name, abilities) = ("CI".to_owned(), Abilities::all());
-    let token =
-        Token { id, account: home.account, user, name, abilities, expires_at: None, last_used_at: Some(home.now()) };
+    let id = TokenId(world.number(Sequence::Tokens).await);
+    let token = Token { last_used_at: Some(home.now()), ..token(&home, id) };
     let (hash, first) = (hash(&world, 4), token.last_used_at.unwrap());
     world.fleet.put_token(&token, &hash).await.unwrap();
     let note = async |at: Timestamp, unless_since: Timestamp| {

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod leases;
 pub mod lines;
 pub mod lists;
+pub mod people;
 pub mod tenants;
 mod world;
 
@@ -112,6 +113,19 @@ macro_rules! store_cases {
             commands::a_command_is_answered_once,
             commands::nobody_takes_or_answers_a_command_that_is_over,
             commands::a_command_is_found_by_its_own_account_and_device_alone,
+            people::a_link_leads_somewhere_until_it_is_used_or_ends,
+            people::guesses_are_counted_up_to_their_limit_within_a_window,
+            people::a_password_is_set_with_the_end_of_what_began_before,
+            people::a_second_factor_counts_once_it_is_confirmed,
+            people::a_code_is_used_once,
+            people::roles_change_from_what_was_seen,
+            people::a_removed_person_is_gone_and_the_owner_stays,
+            people::an_invitation_is_made_once_and_bounded_in_number,
+            people::an_invitation_is_accepted_once_and_whole,
+            people::tokens_are_listed_and_deleted_by_their_numbers,
+            people::the_audit_log_keeps_every_entry_in_order,
+            people::an_account_to_be_deleted_is_noted_once_and_may_stay,
+            people::an_account_is_erased_step_by_step,
             tenants::two_tenants_never_see_each_others_records,
         }
     };

@@ -101,7 +101,9 @@ impl World {
                 email: Email::parse(&format!("owner{user}@example.com")).unwrap(),
                 verified_at: Some(now),
                 role: Role::Owner,
+                signed_out_at: None,
             },
+            password: None,
             device: device_of(account, device, now),
             credits,
         }

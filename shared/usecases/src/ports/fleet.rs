@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hantar_domain::account::Account;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard, UserId};
+use hantar_domain::ids::{AccountId, DeviceId, EndpointId, InvitationId, Shard, UserId};
 use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, User};
@@ -42,6 +42,8 @@ pub enum Sequence {
     Imports(AccountId),
     /// Exports of an account.
     Exports(AccountId),
+    /// Invitations into an account.
+    Invitations(AccountId),
 }
 
 /// A new account with its owner and first device: all of it or nothing.
@@ -53,6 +55,8 @@ pub struct Founding {
     pub wrapped_key: Vec<u8>,
     /// Its owner.
     pub owner: User,
+    /// The hash of the owner's password, where there is one.
+    pub password: Option<String>,
     /// Its default device.
     pub device: Device,
     /// Credits to begin with.
@@ -66,6 +70,32 @@ pub struct WebSession {
     pub account: AccountId,
     /// The person.
     pub user: UserId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a secret in a letter, or between two steps of signing in, is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Verifying this address: it is void once the address is another one.
+    Verify(Email),
+    /// Setting a new password.
+    Reset,
+    /// Joining.
+    Join(InvitationId),
+    /// Showing the second factor, where the password was right.
+    SecondFactor,
+}
+
+/// What a secret leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The account.
+    pub account: AccountId,
+    /// The person; for an invitation whoever asked.
+    pub user: UserId,
+    /// What it is good for.
+    pub purpose: Purpose,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -148,6 +178,28 @@ pub trait Fleet: Send + Sync {
 
     /// The session with this cookie.
     async fn web_session(&self, hash: &TokenHash) -> Result<Option<WebSession>, PortError>;
+
+    /// Stores what a secret (by its hash) leads to.
+    async fn put_link(&self, hash: &TokenHash, link: &Link) -> Result<(), PortError>;
+
+    /// What a secret leads to. It stays good.
+    async fn link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError>;
+
+    /// Uses a secret up. The second caller gets `None`.
+    async fn take_link(&self, hash: &TokenHash) -> Result<Option<Link>, PortError>;
+
+    /// Counts a guess at what `what` (a hash) stands for. Answers how long to wait when there were `most` within `window`
+    /// before it, and then this one is not counted. A lost answer may count one twice.
+    async fn count_guess(
+        &self,
+        what: &[u8; 32],
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, PortError>;
+
+    /// Forgets the guesses at something. Repeatable.
+    async fn forget_guesses(&self, what: &[u8; 32]) -> Result<(), PortError>;
 
     /// The devices of a shard.
     async fn devices_of(&self, shard: Shard) -> Result<Vec<(AccountId, DeviceId)>, PortError>;

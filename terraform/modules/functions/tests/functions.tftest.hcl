@@ -63,10 +63,6 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "others than those that open secrets may unwrap accounts' keys"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.this["jobs"].policy, "dynamodb:")
-    error_message = "jobs touches no table"
-  }
-  assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.this["api"].policy).Statement :
       toset(statement.Action) == toset(["sqs:GetQueueUrl", "sqs:SendMessage"]) && toset(statement.Resource) == toset(var.queues.shards)
@@ -83,8 +79,34 @@ run "each_function_may_do_its_own_work_only" {
     error_message = "the relay writes deliveries, and nothing else of an account"
   }
   assert {
-    condition     = !strcontains(join("", [for policy in values(aws_iam_role_policy.this) : policy.policy]), "\"D#*\"")
-    error_message = "a function reads devices' keys"
+    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "\"D#*\"")]) == toset(["jobs"])
+    error_message = "others than the one that ends accounts reach into devices' keys"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["jobs"].policy).Statement :
+      toset(statement.Action) == toset(["dynamodb:DeleteItem", "dynamodb:Query"])
+      if contains(try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], []), "D#*")
+    ])
+    error_message = "devices' keys are found and deleted, and never written"
+  }
+}
+
+run "letters_come_from_verified_identities_alone" {
+  variables {
+    mail_identities = ["arn:aws:ses:ap-southeast-1:123456789012:identity/example.com"]
+  }
+
+  assert {
+    condition     = toset([for function, policy in aws_iam_role_policy.this : function if strcontains(policy.policy, "ses:SendEmail")]) == toset(["api", "jobs"])
+    error_message = "others than those that write letters may send them"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this["api"].policy).Statement :
+      statement.Resource == var.mail_identities if contains(statement.Action, "ses:SendEmail")
+    ])
+    error_message = "letters may come from any address"
   }
 }
 

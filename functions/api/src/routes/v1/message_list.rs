@@ -159,7 +159,7 @@ fn filters(query: &Map<String, Value>) -> String {
 }
 
 /// The address that the caller knows this API by.
-fn origin(api: &Api, headers: &HeaderMap, authority: Option<&str>) -> String {
+pub(super) fn origin(api: &Api, headers: &HeaderMap, authority: Option<&str>) -> String {
     if let Some(url) = &api.parts.public_url {
         return url.trim_end_matches('/').to_owned();
     }
