@@ -96,6 +96,6 @@ fn others(all: &BTreeMap<String, String>, attributes: &[String]) -> String {
 }
 
 /// The cells as they stand in a text file that a spreadsheet program opens.
-pub(super) fn guarded(cells: Vec<String>) -> Vec<String> {
+pub(super) fn guarded(cells: &[String]) -> Vec<String> {
     cells.iter().map(|cell| file::guarded(cell)).collect()
 }
