@@ -147,7 +147,7 @@ impl Maker<'_> {
         let rows = page.records.iter().map(|record| cells(record, columns));
         self.export.rows += page.records.len() as u64;
         match self.export.format {
-            FileFormat::Csv => rows.for_each(|cells| write_csv(bytes, &record::guarded(cells))),
+            FileFormat::Csv => rows.for_each(|cells| write_csv(bytes, &record::guarded(&cells))),
             FileFormat::Xlsx => {
                 let mut xml = String::new();
                 rows.for_each(|cells| sheet::row(&mut xml, cells.iter().map(String::as_str)));

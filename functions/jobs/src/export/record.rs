@@ -46,7 +46,9 @@ pub(super) async fn page(
     let group = match subject {
         Subject::Contacts => None,
         Subject::Group(group) => Some(group),
-        Subject::Campaign(_) => return Ok(Page { records: Vec::new(), next: None }),
+        Subject::Campaign(_) => {
+            return Err(PortError::Corrupt("the results of a campaign are not exported yet".into()));
+        }
     };
     let filter = ContactFilter { group, ..ContactFilter::default() };
     let page = tenant.contacts().list_contacts(&filter, after, 0, limit).await?;
@@ -96,6 +98,6 @@ fn others(all: &BTreeMap<String, String>, attributes: &[String]) -> String {
 }
 
 /// The cells as they stand in a text file that a spreadsheet program opens.
-pub(super) fn guarded(cells: Vec<String>) -> Vec<String> {
+pub(super) fn guarded(cells: &[String]) -> Vec<String> {
     cells.iter().map(|cell| file::guarded(cell)).collect()
 }

@@ -208,9 +208,9 @@ impl Part {
         into.extend(b"PK\x03\x04");
         self.way(into);
         if self.is_packed {
-            into.extend([0; 12])
+            into.extend([0; 12]);
         } else {
-            self.sizes(into)
+            self.sizes(into);
         }
         into.extend(count(self.name.len()));
         into.extend([0, 0]);
@@ -286,7 +286,7 @@ mod tests {
             rows in proptest::collection::vec(proptest::collection::vec("[a-z<&\u{e9}]{1,8}", 1..4), 1..30),
             at_a_time in 1_usize..9,
         ) {
-            let expected: String = rows.iter().map(|row| format!("{}\n", row.join(","))).collect();
+            let expected = rows.iter().map(|row| row.join(",")).collect::<Vec<_>>().join("\n") + "\n";
             prop_assert_eq!(read(workbook(&rows, at_a_time)), expected);
         }
     }

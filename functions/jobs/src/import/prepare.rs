@@ -50,7 +50,7 @@ impl Reader<'_> {
             let _ = decoder.decode_to_string(&window, &mut text, last);
             copy.write(text.as_bytes()).await?;
             if last {
-                return Ok(copy.end().await?);
+                return copy.end().await;
             }
         }
     }
@@ -69,7 +69,7 @@ impl Reader<'_> {
         while let Some(part) = rows.part()? {
             copy.write(&part).await?;
         }
-        Ok(copy.end().await?)
+        copy.end().await
     }
 }
 

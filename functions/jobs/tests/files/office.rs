@@ -162,7 +162,8 @@ impl Blobs for Office {
     async fn read(&self, key: &BlobKey, from: u64, most: usize) -> Result<Option<Vec<u8>>, PortError> {
         here().await;
         let blobs = self.0.blobs.lock().unwrap();
-        let part = |bytes: &Vec<u8>| bytes.iter().skip(usize::try_from(from).unwrap()).take(most).copied().collect();
+        let from = usize::try_from(from).unwrap();
+        let part = |bytes: &Vec<u8>| bytes[from.min(bytes.len())..from.saturating_add(most).min(bytes.len())].to_vec();
         Ok(blobs.get(key.as_str()).map(part))
     }
 

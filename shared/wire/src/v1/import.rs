@@ -27,7 +27,7 @@ pub struct ImportRequest {
     pub format: Option<FileFormat>,
 }
 
-#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
 fn word<S: serde::Serializer>(format: &Option<FileFormat>, serializer: S) -> Result<S::Ok, S::Error> {
     format.map(FileFormat::word).serialize(serializer)
 }
