@@ -364,7 +364,6 @@ pub(crate) const LISTED_TOKEN: &str = "TOKEN#";
 pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
-pub(crate) const USER: &str = "USER#";
 pub(crate) const IMPORT: &str = "IMPORT#";
 pub(crate) const EXPORT: &str = "EXPORT#";
 pub(crate) const OPEN: &str = "OPEN#";

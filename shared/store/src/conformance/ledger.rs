@@ -99,7 +99,7 @@ pub async fn owners_are_found_among_the_people(world: World) {
     let home = world.home(0).await;
     let id = UserId(world.number(hantar_usecases::ports::Sequence::Users).await);
     let email = Email::parse(&format!("agent{id}@example.com")).unwrap();
-    let agent = User { id, account: home.account, email, verified_at: None, role: Role::Agent };
+    let agent = User { id, account: home.account, email, verified_at: None, role: Role::Agent, signed_out_at: None };
     assert!(world.fleet.add_user(&agent).await.unwrap());
     assert_eq!(home.tenant.ledger().owners().await.unwrap(), vec![home.founding.owner.clone()]);
 }
