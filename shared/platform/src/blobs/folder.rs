@@ -101,7 +101,7 @@ impl Upload {
             self.draft.file.write_all(&bytes)?;
             Ok(self)
         });
-        Ok(written.await?.ok_or(NotKept::OtherSize)?)
+        written.await?.ok_or(NotKept::OtherSize)
     }
 
     /// Keeps the file, if it is whole and there is none yet.
