@@ -217,7 +217,7 @@ async fn every_number_is_written_to_once_or_rejected_for_a_reason() {
         ("0123456780", "missing_field"),
         ("no number", "invalid_phone"),
     ];
-    assert_eq!(fates, expected.map(|(phone, fate)| (phone.to_owned(), fate)).into());
+    assert_eq!(fates, BTreeMap::from(expected.map(|(phone, fate)| (phone.to_owned(), fate))));
     assert_eq!(results.next, None);
 
     home.send_rows(home.device, 2).await;

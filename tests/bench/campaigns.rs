@@ -11,7 +11,7 @@ use hantar_domain::message::State;
 use hantar_domain::pacing::Pacing;
 use hantar_local::{relay_loop, work_workers};
 use hantar_simulator::{Simulator, SimulatorConfig};
-use hantar_usecases::ports::{BlobKey, Clock as _, Sequence, Started, Work};
+use hantar_usecases::ports::{BlobKey, Sequence, Started, Work};
 use hantar_usecases::start_campaign::{CampaignDraft, CampaignParts, start_campaign};
 
 use crate::figures::rate;

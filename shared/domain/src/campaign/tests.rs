@@ -130,6 +130,11 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What so many messages cost.
+fn credits(messages: u64) -> i64 {
+    i64::try_from(messages).unwrap() * PRICE
+}
+
 /// A campaign, its messages by ordinal (state, given back), and the balance that it was charged to.
 struct Model {
     status: Status,
@@ -140,13 +145,13 @@ struct Model {
 
 impl Model {
     fn new(bound: u64) -> Self {
-        let balance = Balance::default().grant(100).charge(bound as i64).unwrap();
+        let balance = Balance::default().grant(100).charge(credits(bound)).unwrap();
         Self { status: Status::Running, progress: Progress::of(bound), messages: BTreeMap::new(), balance }
     }
 
-    fn release(&mut self, credits: u64) {
-        self.progress.released += credits;
-        self.balance = self.balance.refund(credits as i64);
+    fn release(&mut self, recipients: u64) {
+        self.progress.released += recipients;
+        self.balance = self.balance.refund(credits(recipients));
     }
 
     fn act(&mut self, act: &Act) {
@@ -207,8 +212,8 @@ impl Model {
         assert!(self.balance.is_sound(), "{:?}", self.balance);
         assert!(done <= claimed && claimed <= accepted && accepted <= bound, "{:?}", self.progress);
         assert!(released + claimed <= bound, "{:?}", self.progress);
-        let refunded = self.messages.values().filter(|(_, refunded)| *refunded).count() as i64;
-        assert_eq!(self.balance.refunded, released as i64 + refunded * PRICE);
+        let refunded = self.messages.values().filter(|(_, refunded)| *refunded).count() as u64;
+        assert_eq!(self.balance.refunded, credits(released + refunded));
     }
 }
 
@@ -239,7 +244,7 @@ proptest! {
         let progress = &model.progress;
         prop_assert_eq!(progress.released + progress.claimed, bound);
         prop_assert_eq!(model.messages.len() as u64, progress.claimed);
-        let kept = model.messages.values().filter(|(_, refunded)| !refunded).count() as i64;
-        prop_assert_eq!(model.balance.charged - model.balance.refunded, kept * PRICE);
+        let kept = model.messages.values().filter(|(_, refunded)| !refunded).count() as u64;
+        prop_assert_eq!(model.balance.charged - model.balance.refunded, credits(kept));
     }
 }
