@@ -33,7 +33,7 @@ pub async fn a_bulk_is_charged_whole_or_not_at_all(world: World) {
     let home = world.home(10).await;
     let bulks = home.tenant.bulks();
     let (one, two) = (bulk(&home, 1, 7), bulk(&home, 2, 4));
-    let due = home.now() + Duration::from_secs(60);
+    let due = home.now() + Duration::from_mins(1);
     assert_eq!(bulks.accept_bulk(&one, due, None).await.unwrap(), BulkAccepted::Stored);
     assert_eq!(bulks.accept_bulk(&one, due, None).await.unwrap(), BulkAccepted::Stored, "a repeat");
     assert_eq!(bulks.accept_bulk(&two, due, None).await.unwrap(), BulkAccepted::Refused { balance: 3 });
@@ -48,7 +48,7 @@ pub async fn a_bulk_is_charged_whole_or_not_at_all(world: World) {
 pub async fn one_key_used_many_times_at_once_makes_one_bulk(world: World) {
     let home = world.home(100).await;
     let tried: Vec<_> = (1..9).map(|id| (bulk(&home, id, 5), home.key(1, 1))).collect();
-    let due = home.now() + Duration::from_secs(60);
+    let due = home.now() + Duration::from_mins(1);
     let told = join_all(tried.iter().map(|(bulk, key)| home.tenant.bulks().accept_bulk(bulk, due, Some(key)))).await;
     let told: Vec<_> = told.into_iter().map(Result::unwrap).collect();
     assert_eq!(told.iter().filter(|told| **told == BulkAccepted::Stored).count(), 1, "{told:?}");
