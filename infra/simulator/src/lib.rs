@@ -17,8 +17,8 @@ mod time;
 
 pub use handshake::Pattern;
 pub use network::{
-    ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, Paired, PhoneMessage, PhoneView,
-    StanzaDirection, StanzaFilter,
+    ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, NetworkTime, Paired,
+    PhoneMessage, PhoneView, StanzaDirection, StanzaFilter, TimeChange,
 };
 pub use signal::SignalError;
 pub use simulator::{Simulator, SimulatorConfig, SimulatorError};

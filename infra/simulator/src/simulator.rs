@@ -140,7 +140,7 @@ fn restore_or_new(config: &SimulatorConfig) -> Result<Network, SimulatorError> {
             return Ok(network);
         }
     }
-    Ok(Network::new(ServerIdentity::generate()?, config.seed, 0))
+    Ok(Network::new(ServerIdentity::generate()?, config.seed, 0, time::Setting::default()))
 }
 
 impl Drop for Simulator {

@@ -9,7 +9,7 @@ use waproto::whatsapp::ClientPayload;
 use crate::handshake::Pattern;
 use crate::network::accounts::Connected;
 use crate::network::{Network, NetworkError, Outbound, State};
-use crate::{stanza, time};
+use crate::stanza;
 
 /// A companion's logged-in connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,7 @@ impl State {
         if let Some(reason) = self.faults.login_failure(&phone) {
             return Err(reason);
         }
+        let now = self.now_seconds();
         let entry = self.accounts.get_mut(account).ok_or(UNKNOWN)?;
         let (lid, phone) = (Arc::clone(&entry.lid), Arc::clone(&entry.phone));
         let device = entry.devices.get_mut(&number).ok_or(UNKNOWN)?;
@@ -126,14 +127,14 @@ impl State {
             older.outbound.close();
         }
         device.connected = Some(Connected { connection, outbound: outbound.clone(), pattern, active: false });
-        outbound.send(success(Jid::lid_device(lid.as_ref(), number)));
+        outbound.send(success(Jid::lid_device(lid.as_ref(), number), now));
         Ok((Session { account, device: number, connection }, phone))
     }
 }
 
-fn success(lid: Jid) -> Node {
+fn success(lid: Jid, now: u64) -> Node {
     NodeBuilder::new("success")
-        .attr("t", time::unix_seconds())
+        .attr("t", now)
         .attr("lid", lid)
         .attr("location", "sim")
         .attr("props", "27")

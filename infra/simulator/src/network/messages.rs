@@ -9,7 +9,7 @@ use wacore_binary::{Jid, Node};
 use crate::network::faults::Verdict;
 use crate::network::phone_inbound::{PhoneDelivery, Sealed};
 use crate::network::{Account, HeldAck, Network, Outbound, Session};
-use crate::{stanza, time};
+use crate::stanza;
 
 /// The recipient is not on the network.
 const UNKNOWN_RECIPIENT: u16 = 404;
@@ -24,6 +24,7 @@ struct Envelope<'a> {
     lid: Arc<str>,
     to: Jid,
     extras: Vec<Node>,
+    now: u64,
 }
 
 /// What became of a message, for the connection it came on.
@@ -36,7 +37,7 @@ pub(crate) enum Taken {
 
 impl Network {
     pub(crate) fn on_message(&self, session: Session, outbound: &Outbound, message: &Node) -> Taken {
-        let ack = stanza::ack("message", message, time::unix_seconds());
+        let ack = stanza::ack("message", message, self.now_seconds());
         let Some(to) = stanza::jid(message, "to") else {
             outbound.send(ack.attr("error", "400").build());
             return Taken::Normally;
@@ -74,7 +75,7 @@ impl Network {
         } else if let Some(delay) = verdict.delay_ack {
             let network = self.clone();
             tokio::spawn(async move {
-                time::pause(delay).await;
+                network.clock().pause(delay).await;
                 network.state().write_to(account, device, ack);
             });
         } else {
@@ -86,8 +87,9 @@ impl Network {
         let mut phones = Vec::new();
         {
             let mut state = self.state();
+            let now = state.now_seconds();
             let Some(envelope) =
-                state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message))
+                state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message, now))
             else {
                 return;
             };
@@ -107,7 +109,7 @@ impl Network {
 }
 
 impl<'a> Envelope<'a> {
-    fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node) -> Self {
+    fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node, now: u64) -> Self {
         let extras = stanza.get_children_by_tag("device-identity").cloned().collect();
         Self {
             stanza,
@@ -118,6 +120,7 @@ impl<'a> Envelope<'a> {
             lid: Arc::clone(&sender.lid),
             to,
             extras,
+            now,
         }
     }
 
@@ -139,7 +142,7 @@ impl<'a> Envelope<'a> {
             .attr("id", stanza::owned(self.stanza, "id"))
             .attr("from", self.from.clone())
             .attr("type", stanza::attribute(self.stanza, "type").unwrap_or("text".into()).into_owned())
-            .attr("t", time::unix_seconds())
+            .attr("t", self.now)
             .attr("notify", self.name.as_str());
         for name in ["category", "edit"] {
             if let Some(value) = stanza::attribute(self.stanza, name) {

@@ -10,6 +10,7 @@ mod faults;
 mod iq;
 mod login;
 mod messages;
+mod moving_time;
 mod outbound;
 mod pairing;
 mod people;
@@ -29,6 +30,7 @@ use wacore_binary::{Jid, Node};
 
 pub use chat::PhoneMessage;
 pub use faults::{ActiveFault, Fault, FaultKind};
+pub use moving_time::{NetworkTime, TimeChange};
 pub use pairing::Paired;
 pub use people::{CompanionView, PhoneView};
 pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
@@ -44,6 +46,7 @@ pub(crate) use stanza_log::Origin;
 use crate::certificate::ServerIdentity;
 use crate::entropy::Ids;
 use crate::signal::SignalError;
+use crate::time::Clock;
 use crate::{stanza, time};
 use faults::Faults;
 use pairing::Pairings;
@@ -97,6 +100,7 @@ struct Inner {
     restarts: u64,
     state: Mutex<State>,
     log: StanzaLog,
+    clock: Clock,
 }
 
 /// Everything that changes.
@@ -112,10 +116,12 @@ pub(crate) struct State {
     unknown_iqs: BTreeMap<String, u64>,
     connections: HashMap<u64, Outbound>,
     last_connection: u64,
+    clock: Clock,
 }
 
 impl Network {
-    pub(crate) fn new(identity: ServerIdentity, seed: u64, restarts: u64) -> Self {
+    pub(crate) fn new(identity: ServerIdentity, seed: u64, restarts: u64, time: time::Setting) -> Self {
+        let clock = Clock::new(time);
         let state = State {
             accounts: Vec::new(),
             by_phone: HashMap::new(),
@@ -128,8 +134,10 @@ impl Network {
             unknown_iqs: BTreeMap::new(),
             connections: HashMap::new(),
             last_connection: 0,
+            clock: clock.clone(),
         };
-        Self { inner: Arc::new(Inner { identity, restarts, state: Mutex::new(state), log: StanzaLog::new() }) }
+        let log = StanzaLog::new();
+        Self { inner: Arc::new(Inner { identity, restarts, state: Mutex::new(state), log, clock }) }
     }
 
     pub(crate) fn restarts(&self) -> u64 {
@@ -142,6 +150,20 @@ impl Network {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.inner.state)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Milliseconds since 1970 by the network's own clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.inner.clock.now_ms()
+    }
+
+    /// Seconds since 1970, the unit of every `t` attribute.
+    pub(crate) fn now_seconds(&self) -> u64 {
+        self.now_ms() / 1000
     }
 
     pub(crate) fn log(&self, direction: StanzaDirection, origin: &Origin, node: &Node, encoded: &[u8]) {
@@ -201,6 +223,16 @@ impl Network {
 }
 
 impl State {
+    /// Milliseconds since 1970 by the network's own clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Seconds since 1970, the unit of every `t` attribute.
+    pub(crate) fn now_seconds(&self) -> u64 {
+        self.now_ms() / 1000
+    }
+
     pub(crate) fn account_by_phone(&self, phone: &str) -> Option<usize> {
         self.by_phone.get(phone).copied()
     }

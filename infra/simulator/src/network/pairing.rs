@@ -88,7 +88,7 @@ impl State {
         }
         let pair_device = NodeBuilder::new("pair-device").children(references).build();
         let id = self.ids.stanza_id();
-        outbound.send(pairing_iq(&id, pair_device));
+        outbound.send(pairing_iq(&id, pair_device, self.now_seconds()));
     }
 
     pub(crate) fn forget_pairings_of(&mut self, connection: u64) {
@@ -122,17 +122,17 @@ impl Network {
             (None, Some(name)) => state.account_by_name(name)?,
             (None, None) => state.add_account(None, "Someone")?,
         };
-        let id = state.ids.stanza_id();
+        let (id, now) = (state.ids.stanza_id(), state.now_seconds());
         let Some(entry) = state.accounts.get_mut(account) else {
             return Err(NetworkError::Qr("its account is gone"));
         };
         let number = entry.next_device;
         entry.next_device += 1;
         let key_index = u32::from(number - FIRST_DEVICE) + 1;
-        let signed = sign_device(entry, account, key_index, &identity, &secret)
+        let signed = sign_device(entry, (account, now), key_index, &identity, &secret)
             .map_err(|error| SignalError::Keys(error.into()))?;
         let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
-        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed)));
+        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
         let device = new_device(key_index, &identity, offer.registration);
         let unsigned = Unsigned { connection: offer.connection, account, number, device };
         state.pairings.unsigned.insert(id, unsigned);
@@ -167,13 +167,13 @@ pub(crate) fn clean_name(name: &str) -> String {
     name.trim().chars().filter(|character| *character != '@' && !character.is_control()).take(100).collect()
 }
 
-fn pairing_iq(id: &str, content: Node) -> Node {
+fn pairing_iq(id: &str, content: Node, now: u64) -> Node {
     NodeBuilder::new("iq")
         .attr("from", stanza::server())
         .attr("id", id)
         .attr("type", "set")
         .attr("xmlns", "md")
-        .attr("t", time::unix_seconds())
+        .attr("t", now)
         .children([content])
         .build()
 }
@@ -182,14 +182,14 @@ fn pairing_iq(id: &str, content: Node) -> Node {
 /// only who saw the QR code knows.
 fn sign_device(
     account: &Account,
-    index: usize,
+    (index, now): (usize, u64),
     key_index: u32,
     companion: &[u8; 32],
     secret: &[u8],
 ) -> Result<Vec<u8>, CurveError> {
     let details = ADVDeviceIdentity {
         raw_id: Some(raw_id(index)),
-        timestamp: Some(time::unix_seconds()),
+        timestamp: Some(now),
         key_index: Some(key_index),
         ..Default::default()
     }

@@ -11,7 +11,7 @@ use crate::network::chat::Author;
 use crate::network::receipts::Receipted;
 use crate::network::{Network, PhoneMessage, Session, State, lock, prekeys};
 use crate::signal::{PublishedBundle, SignalEndpoint, SignalError};
-use crate::{stanza, time};
+use crate::stanza;
 
 const MAX_WAITING: usize = 50_000;
 /// A real phone gives up asking for a message after five times.
@@ -153,7 +153,7 @@ impl State {
             to,
             text,
             from_me: author.is_none(),
-            received_at: time::unix_millis(),
+            received_at: self.now_ms(),
             read: false,
         };
         if let Some(account) = self.accounts.get_mut(phone) {
@@ -163,6 +163,7 @@ impl State {
 
     /// A retry receipt with keys, so that the companion can encrypt the message anew.
     fn ask_again(&mut self, phone: usize, about: &Receipted, bundle: &PublishedBundle) {
+        let now = self.now_seconds();
         let Some(account) = self.accounts.get_mut(phone) else { return };
         if account.retries.len() >= MAX_RETRY_RECORDS {
             account.retries.clear();
@@ -172,7 +173,6 @@ impl State {
             return;
         }
         *asked += 1;
-        let now = time::unix_seconds();
         let retry =
             NodeBuilder::new("retry").attr("v", "1").attr("count", *asked).attr("id", about.id.as_str()).attr("t", now);
         let keys = prekeys::phone_keys(bundle);

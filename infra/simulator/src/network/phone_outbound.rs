@@ -14,7 +14,6 @@ use crate::network::people::digits;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::{Network, NetworkError, Session, lock};
 use crate::signal::{SignalEndpoint, SignalError};
-use crate::time;
 
 /// How many of its last stanzas a phone can encrypt again.
 const MAX_SENT: usize = 500;
@@ -50,6 +49,7 @@ impl SentStanzas {
 /// The two ends of a text, looked up once.
 struct Route {
     id: String,
+    now: u64,
     sender: usize,
     recipient: usize,
     sender_pn: Jid,
@@ -108,6 +108,7 @@ impl Network {
         let (from, to) = (account(sender, from)?, account(recipient, to)?);
         Ok(Route {
             id,
+            now: state.now_seconds(),
             sender,
             recipient,
             sender_pn: from.jid(0, false),
@@ -194,10 +195,10 @@ impl Network {
                 .map(|entry| (ids, entry.jid(0, false), entry.app_state_key, Arc::clone(&entry.endpoint)))
         };
         let Some((ids, from, key, endpoint)) = prepared else { return };
-        let messages = [content::key_share(&key, time::unix_millis()), content::empty_history()];
+        let messages = [content::key_share(&key, self.now_ms()), content::empty_history()];
         let mut endpoint = lock(&endpoint);
         for (id, message) in ids.into_iter().zip(messages) {
-            let sent = peer_stanza(id, (account, device), &from, &message);
+            let sent = peer_stanza(id, (account, device), &from, &message, self.now_seconds());
             if let Err(error) = self.send_stanza(&mut endpoint, account, sent, false) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a phone could not share its keys");
             }
@@ -222,7 +223,7 @@ impl Network {
 
 impl Route {
     fn shell_for_recipient(&self) -> Node {
-        message(&self.id, self.sender_lid.clone())
+        message(&self.id, self.sender_lid.clone(), self.now)
             .attr("type", "text")
             .attr("notify", self.name.as_str())
             .attr("addressing_mode", "lid")
@@ -231,7 +232,7 @@ impl Route {
     }
 
     fn shell_for_own(&self) -> Node {
-        message(&self.id, self.sender_pn.clone())
+        message(&self.id, self.sender_pn.clone(), self.now)
             .attr("type", "text")
             .attr("recipient", self.recipient_pn.clone())
             .attr("notify", self.name.as_str())
@@ -239,12 +240,12 @@ impl Route {
     }
 }
 
-fn message(id: &str, from: Jid) -> NodeBuilder {
-    NodeBuilder::new("message").attr("id", id).attr("from", from).attr("t", time::unix_seconds())
+fn message(id: &str, from: Jid, now: u64) -> NodeBuilder {
+    NodeBuilder::new("message").attr("id", id).attr("from", from).attr("t", now)
 }
 
 /// Traffic between a phone and its companion, which no chat shows.
-fn peer_stanza(id: String, target: (usize, u16), from: &Jid, inner: &Message) -> SentStanza {
-    let shell = message(&id, from.clone()).attr("type", "text").attr("category", "peer").build();
+fn peer_stanza(id: String, target: (usize, u16), from: &Jid, inner: &Message, now: u64) -> SentStanza {
+    let shell = message(&id, from.clone(), now).attr("type", "text").attr("category", "peer").build();
     SentStanza { id, target, shell, padded: content::padded(inner).into() }
 }

@@ -8,7 +8,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use crate::network::{Network, Outbound, Session, State};
-use crate::{stanza, time};
+use crate::stanza;
 
 /// A receipt's `type`s that stay between a companion and its phone.
 const BETWEEN_OWN_DEVICES: [&str; 2] = ["peer_msg", "hist_sync"];
@@ -28,7 +28,7 @@ impl Network {
                 }
             }
             // Only now: who sees the ack may rely on it that the message does not come again.
-            let mut ack = stanza::ack("receipt", receipt, time::unix_seconds());
+            let mut ack = stanza::ack("receipt", receipt, state.now_seconds());
             if let Some(kind) = &kind {
                 ack = ack.attr("type", kind.as_ref());
             }
@@ -67,7 +67,7 @@ impl State {
         let mut copy = NodeBuilder::new("receipt")
             .attr("id", stanza::owned(receipt, "id"))
             .attr("from", sender.jid(session.device, to.is_lid()))
-            .attr("t", time::unix_seconds());
+            .attr("t", self.now_seconds());
         for name in ["type", "recipient", "participant", "category"] {
             if let Some(value) = receipt.attrs.get(name) {
                 copy = copy.attr(name, value.clone());
@@ -108,7 +108,7 @@ impl State {
         let mut receipt = NodeBuilder::new("receipt")
             .attr("id", about.id.as_str())
             .attr("from", account.jid(0, about.by_lid))
-            .attr("t", time::unix_seconds());
+            .attr("t", self.now_seconds());
         if let Some(kind) = kind {
             receipt = receipt.attr("type", kind);
         }

@@ -15,6 +15,7 @@ use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
 use crate::network::{Account, Device, Network, lock};
 use crate::signal::{SavedEndpoint, SignalEndpoint, SignalError};
+use crate::time;
 
 /// The whole network as it stands in the state file.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) struct SavedNetwork {
     identity: ServerIdentity,
     /// How often the network was restored; part of the seed, so that ids do not come twice.
     restarts: u64,
+    #[serde(default)]
+    time: time::Setting,
     accounts: Vec<SavedAccount>,
 }
 
@@ -66,12 +69,13 @@ impl Network {
             let state = self.state();
             accounts.extend(state.accounts.get(index).map(|account| save_account(account, endpoint)));
         }
-        Ok(SavedNetwork { identity: self.identity().clone(), restarts: self.restarts(), accounts })
+        let (identity, restarts) = (self.identity().clone(), self.restarts());
+        Ok(SavedNetwork { identity, restarts, time: self.clock().setting(), accounts })
     }
 
     pub(crate) fn restore(saved: SavedNetwork, seed: u64) -> Result<Self, SignalError> {
         let restarts = saved.restarts + 1;
-        let network = Self::new(saved.identity, seed.wrapping_add(restarts), restarts);
+        let network = Self::new(saved.identity, seed.wrapping_add(restarts), restarts, saved.time);
         {
             let mut state = network.state();
             for account in saved.accounts {

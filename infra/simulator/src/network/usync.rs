@@ -9,7 +9,7 @@ use crate::entropy::key_rng;
 use crate::network::iq::user;
 use crate::network::pairing::raw_id;
 use crate::network::{Account, Network};
-use crate::{stanza, time};
+use crate::stanza;
 
 const MAX_USERS: usize = 1_024;
 /// What a key index signature covers begins with these bytes.
@@ -56,7 +56,7 @@ impl Network {
             parts.push(NodeBuilder::new("lid").attr("val", Jid::lid(account.lid.as_ref())).build());
         }
         if wants("devices") {
-            parts.push(devices(account, index)?);
+            parts.push(devices(account, index, state.now_seconds())?);
         }
         Some(user(&jid).children(parts).build())
     }
@@ -72,24 +72,24 @@ fn contact_number(user: &Node) -> Option<Jid> {
     Some(Jid::pn(text.trim_start_matches('+')))
 }
 
-fn devices(account: &Account, index: usize) -> Option<Node> {
+fn devices(account: &Account, index: usize, now: u64) -> Option<Node> {
     let phone = NodeBuilder::new("device").attr("id", "0").build();
     let companions = account.devices.iter().map(|(number, device)| {
         NodeBuilder::new("device").attr("id", *number).attr("key-index", device.key_index).build()
     });
     let list = std::iter::once(phone).chain(companions);
     let indexes =
-        NodeBuilder::new("key-index-list").attr("ts", time::unix_seconds()).bytes(key_indexes(account, index)?);
+        NodeBuilder::new("key-index-list").attr("ts", now).bytes(key_indexes(account, index, now)?);
     let parts = [NodeBuilder::new("device-list").attr("hash", "h").children(list).build(), indexes.build()];
     Some(NodeBuilder::new("devices").children(parts).build())
 }
 
 /// The phone's signed statement of which companions are its own.
-fn key_indexes(account: &Account, index: usize) -> Option<Vec<u8>> {
+fn key_indexes(account: &Account, index: usize, now: u64) -> Option<Vec<u8>> {
     let valid: Vec<u32> = std::iter::once(0).chain(account.devices.values().map(|device| device.key_index)).collect();
     let details = ADVKeyIndexList {
         raw_id: Some(raw_id(index)),
-        timestamp: Some(time::unix_seconds()),
+        timestamp: Some(now),
         current_index: valid.iter().copied().max(),
         valid_indexes: valid,
         ..Default::default()
