@@ -40,6 +40,25 @@ impl Ids {
     }
 }
 
+/// The dice of one fault rule: the same seed throws the same.
+pub(crate) struct Dice(StdRng);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    /// True with this probability, which is from 0 to 1.
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        self.0.random_bool(probability.clamp(0.0, 1.0))
+    }
+
+    /// A number from 0 to `most`.
+    pub(crate) fn up_to(&mut self, most: u64) -> u64 {
+        self.0.random_range(0..=most)
+    }
+}
+
 /// The generator for key material, seeded by the operating system.
 pub(crate) fn key_rng() -> StdRng {
     rand::make_rng()

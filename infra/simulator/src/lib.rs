@@ -6,14 +6,19 @@ mod admin;
 mod certificate;
 mod connection;
 mod content;
+mod door;
 mod entropy;
+mod frames;
 mod handshake;
+mod line;
 mod network;
 mod signal;
 mod simulator;
 mod stanza;
 mod state_file;
 mod time;
+mod tls;
+mod writer;
 
 pub use handshake::Pattern;
 pub use network::{
@@ -21,5 +26,6 @@ pub use network::{
     PhoneMessage, PhoneView, StanzaDirection, StanzaFilter, TimeChange,
 };
 pub use signal::SignalError;
-pub use simulator::{Simulator, SimulatorConfig, SimulatorError};
+pub use simulator::{ServerKeys, Simulator, SimulatorConfig, SimulatorError};
 pub use state_file::StateFileError;
+pub use tls::{TlsCertificate, TlsError};

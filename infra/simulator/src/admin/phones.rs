@@ -52,12 +52,6 @@ pub(super) struct Unlink {
     device: Option<u16>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Disconnect {
-    phone: String,
-    device: Option<u16>,
-}
-
 pub(super) async fn scan_qr(
     State(network): State<Network>,
     Query(scan): Query<Scan>,
@@ -128,11 +122,4 @@ pub(super) async fn unlink(
     OptionalBody(Unlink { device }): OptionalBody<Unlink>,
 ) -> AdminResult<Json<Value>> {
     Ok(Json(json!({ "unlinked": network.unlink(&phone, device)? })))
-}
-
-pub(super) async fn disconnect(
-    State(network): State<Network>,
-    Body(disconnect): Body<Disconnect>,
-) -> AdminResult<Json<Value>> {
-    Ok(Json(json!({ "disconnected": network.disconnect(&disconnect.phone, disconnect.device)? })))
 }

@@ -10,6 +10,9 @@ use crate::stanza;
 /// How many different unknown requests are told apart.
 const MAX_UNKNOWN: usize = 1_000;
 
+/// The namespaces in which clients ask for a sign of life.
+const KEEPALIVE: [&str; 2] = ["w:p", "urn:xmpp:ping"];
+
 /// What a request is answered with.
 enum Answer {
     Empty,
@@ -31,6 +34,9 @@ impl Network {
             return;
         };
         let namespace = stanza::owned(iq, "xmlns");
+        if KEEPALIVE.contains(&namespace.as_str()) && self.state().ignores_keepalive(session) {
+            return;
+        }
         let child = iq.children().and_then(|children| children.first()).map(|child| child.tag.to_string());
         let child = child.unwrap_or_default();
         outbound.send(match self.answer(session, iq, &namespace, &child) {

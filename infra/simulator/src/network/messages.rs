@@ -6,9 +6,10 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
-use crate::network::faults::Verdict;
+use crate::network::fault_rules::Verdict;
 use crate::network::phone_inbound::{PhoneDelivery, Sealed};
-use crate::network::{Account, HeldAck, Network, Outbound, Session};
+use crate::network::stream_errors::stream_error;
+use crate::network::{Account, Count, HeldAck, Network, Outbound, Session};
 use crate::stanza;
 
 /// The recipient is not on the network.
@@ -31,8 +32,8 @@ struct Envelope<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     Normally,
-    /// A rule wants this socket cut.
-    ThenCut,
+    /// A rule wants this to be the last thing that is taken from this socket.
+    AsTheLast,
 }
 
 impl Network {
@@ -48,14 +49,23 @@ impl Network {
         }
         let refusal = verdict.refusal.or((!known).then_some(UNKNOWN_RECIPIENT));
         if let Some(code) = refusal {
+            self.count(Count::MessagesRefused);
             outbound.send(ack.attr("error", code).build());
             return Taken::Normally;
         }
-        if !verdict.close {
+        self.count(Count::MessagesTaken);
+        let ends = verdict.close || verdict.stream_error.is_some();
+        if !ends {
             self.answer_message(session, outbound, ack.build(), &verdict);
         }
         self.fan_out(session, to, message);
-        if verdict.close { Taken::ThenCut } else { Taken::Normally }
+        if let Some(code) = verdict.stream_error {
+            outbound.send(stream_error(code));
+            outbound.close();
+        } else if verdict.close {
+            outbound.cut();
+        }
+        if ends { Taken::AsTheLast } else { Taken::Normally }
     }
 
     fn judge(&self, session: Session, to: &Jid) -> (Verdict, bool) {
@@ -63,7 +73,7 @@ impl Network {
         let phone = |account: usize| state.accounts.get(account).map(|account| Arc::clone(&account.phone));
         let recipient = state.account_by_jid(to);
         match (phone(session.account), recipient.and_then(phone)) {
-            (Some(from), Some(to)) => (state.faults.judge_message(&from, &to), true),
+            (Some(from), Some(to)) => (state.faults.judge_message((&from, session.device), &to), true),
             _ => (Verdict::default(), false),
         }
     }

@@ -5,7 +5,9 @@
 
 mod accounts;
 mod chat;
+mod counts;
 mod delivery;
+mod fault_rules;
 mod faults;
 mod iq;
 mod login;
@@ -20,9 +22,11 @@ mod prekeys;
 mod receipts;
 mod saved;
 mod stanza_log;
+mod stream_errors;
 mod usync;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +40,9 @@ pub use people::{CompanionView, PhoneView};
 pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
 
 pub(crate) use accounts::{Account, Device};
+pub(crate) use counts::Count;
 pub(crate) use delivery::HeldAck;
+pub(crate) use fault_rules::Disturbance;
 pub(crate) use login::{Opened, Session};
 pub(crate) use messages::Taken;
 pub(crate) use outbound::{Outbound, Outbox, Outgoing, channel};
@@ -48,12 +54,17 @@ use crate::entropy::Ids;
 use crate::signal::SignalError;
 use crate::time::Clock;
 use crate::{stanza, time};
-use faults::Faults;
+use counts::Counts;
+use fault_rules::Faults;
 use pairing::Pairings;
 use stanza_log::StanzaLog;
 
 /// The longest a caller may wait for something to happen.
 const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Clients ask for a sign of life every 15 to 30 s.
+const IDLE_MS: u64 = 180_000;
+const MAX_IDLE_MS: u64 = 86_400_000;
 
 /// Why the network did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +112,9 @@ struct Inner {
     state: Mutex<State>,
     log: StanzaLog,
     clock: Clock,
+    counts: Counts,
+    /// After how long a silent companion is cut, in milliseconds of the machine's time.
+    idle_ms: AtomicU64,
 }
 
 /// Everything that changes.
@@ -129,15 +143,23 @@ impl Network {
             by_name: HashMap::new(),
             ids: Ids::new(seed),
             pairings: Pairings::default(),
-            faults: Faults::default(),
+            faults: Faults::new(clock.clone(), seed),
             held_acks: Vec::new(),
             unknown_iqs: BTreeMap::new(),
             connections: HashMap::new(),
             last_connection: 0,
             clock: clock.clone(),
         };
-        let log = StanzaLog::new();
-        Self { inner: Arc::new(Inner { identity, restarts, state: Mutex::new(state), log, clock }) }
+        let inner = Inner {
+            identity,
+            restarts,
+            state: Mutex::new(state),
+            log: StanzaLog::new(),
+            clock,
+            counts: Counts::default(),
+            idle_ms: AtomicU64::new(IDLE_MS),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     pub(crate) fn restarts(&self) -> u64 {
@@ -167,6 +189,7 @@ impl Network {
     }
 
     pub(crate) fn log(&self, direction: StanzaDirection, origin: &Origin, node: &Node, encoded: &[u8]) {
+        self.inner.counts.stanza(direction, &node.tag);
         self.inner.log.record(direction, origin, node, encoded);
     }
 
@@ -191,34 +214,35 @@ impl Network {
         self.inner.log.clear();
     }
 
-    /// Adds a rule and gives its number.
-    pub fn add_fault(&self, fault: Fault) -> Result<u64, NetworkError> {
-        self.state().faults.add(fault)
+    /// After how long a companion that says nothing is cut.
+    pub fn idle_limit(&self) -> Duration {
+        Duration::from_millis(self.inner.idle_ms.load(Ordering::Relaxed))
     }
 
-    /// The rules in force.
-    pub fn faults(&self) -> Vec<ActiveFault> {
-        self.state().faults.list()
+    /// Changes it: from a hundredth of a second to a day.
+    pub fn set_idle_limit(&self, limit: Duration) -> Result<(), NetworkError> {
+        match u64::try_from(limit.as_millis()) {
+            Ok(ms @ 10..=MAX_IDLE_MS) => {
+                self.inner.idle_ms.store(ms, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Err(NetworkError::invalid("idle_ms", "must be from 10 to 86400000")),
+        }
     }
 
-    /// Removes a rule; false when there is none with this number.
-    pub fn remove_fault(&self, id: u64) -> bool {
-        self.state().faults.remove(id)
-    }
-
-    /// Removes all rules. Held acks stay held until they are released.
-    pub fn clear_faults(&self) {
-        self.state().faults.clear();
+    /// What the rules do to a stanza on a connection.
+    pub(crate) fn disturb(&self, origin: &Origin, direction: StanzaDirection) -> Disturbance {
+        let who = origin.client.as_ref().map(|(phone, device)| (phone.as_ref(), *device));
+        let disturbance = self.state().faults.disturb(who, direction);
+        if disturbance.lost {
+            self.count(Count::StanzasLost);
+        }
+        disturbance
     }
 
     /// The IQs nobody taught the simulator to answer (they got an error), by namespace and child, with their count.
     pub fn unknown_iqs(&self) -> BTreeMap<String, u64> {
         self.state().unknown_iqs.clone()
-    }
-
-    /// Whether a new connection has to be turned away.
-    pub(crate) fn refuses_connection(&self) -> bool {
-        self.state().faults.refuses_connection()
     }
 }
 

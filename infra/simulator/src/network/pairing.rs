@@ -20,7 +20,7 @@ use waproto::whatsapp::{
 use crate::entropy::key_rng;
 use crate::network::accounts::{FIRST_DEVICE, SignedPreKey};
 use crate::network::delivery::DeviceQueue;
-use crate::network::{Account, Device, Network, NetworkError, Outbound, State};
+use crate::network::{Account, Count, Device, Network, NetworkError, Outbound, State};
 use crate::signal::SignalError;
 use crate::{stanza, time};
 
@@ -153,6 +153,7 @@ impl Network {
             let Some(account) = state.accounts.get_mut(unsigned.account) else { return };
             account.devices.insert(unsigned.number, unsigned.device);
         }
+        self.count(Count::DevicesPaired);
         let outbound = outbound.clone();
         tokio::spawn(async move {
             time::pause(RESTART_DELAY).await;

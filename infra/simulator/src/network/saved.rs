@@ -73,9 +73,13 @@ impl Network {
         Ok(SavedNetwork { identity, restarts, time: self.clock().setting(), accounts })
     }
 
-    pub(crate) fn restore(saved: SavedNetwork, seed: u64) -> Result<Self, SignalError> {
+    pub(crate) fn restore(saved: SavedNetwork, seed: u64, root: Option<&[u8; 32]>) -> Result<Self, SignalError> {
         let restarts = saved.restarts + 1;
-        let network = Self::new(saved.identity, seed.wrapping_add(restarts), restarts, saved.time);
+        let identity = match root {
+            Some(root) => saved.identity.with_root(root).map_err(|error| SignalError::Keys(error.into()))?,
+            None => saved.identity,
+        };
+        let network = Self::new(identity, seed.wrapping_add(restarts), restarts, saved.time);
         {
             let mut state = network.state();
             for account in saved.accounts {

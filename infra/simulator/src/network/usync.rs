@@ -78,8 +78,7 @@ fn devices(account: &Account, index: usize, now: u64) -> Option<Node> {
         NodeBuilder::new("device").attr("id", *number).attr("key-index", device.key_index).build()
     });
     let list = std::iter::once(phone).chain(companions);
-    let indexes =
-        NodeBuilder::new("key-index-list").attr("ts", now).bytes(key_indexes(account, index, now)?);
+    let indexes = NodeBuilder::new("key-index-list").attr("ts", now).bytes(key_indexes(account, index, now)?);
     let parts = [NodeBuilder::new("device-list").attr("hash", "h").children(list).build(), indexes.build()];
     Some(NodeBuilder::new("devices").children(parts).build())
 }
