@@ -34,6 +34,11 @@ impl Ids {
         format!("{}", self.0.random_range(100_000_000_000_000..1_000_000_000_000_000_u64))
     }
 
+    /// True with this probability, which is from 0 to 1.
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        self.0.random_bool(probability.clamp(0.0, 1.0))
+    }
+
     /// A registration id of a Signal endpoint (14 bits, never zero).
     pub(crate) fn registration(&mut self) -> u32 {
         self.0.random_range(1..16_380)

@@ -23,7 +23,7 @@ mod writer;
 pub use handshake::Pattern;
 pub use network::{
     ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, NetworkTime, Paired,
-    PhoneMessage, PhoneView, StanzaDirection, StanzaFilter, TimeChange,
+    PhoneMessage, PhoneView, Script, ScriptRule, StanzaDirection, StanzaFilter, Step, TimeChange, When,
 };
 pub use signal::SignalError;
 pub use simulator::{ServerKeys, Simulator, SimulatorConfig, SimulatorError};

@@ -76,6 +76,8 @@ pub struct Simulator {
     tls_certificate: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    /// Does what the agenda says.
+    living: JoinHandle<()>,
     state_file: Option<PathBuf>,
     keeping: Option<JoinHandle<()>>,
 }
@@ -104,8 +106,9 @@ impl Simulator {
         let root = hex::encode(network.root_public_key());
         tracing::info!(%address, seed = config.seed, %root, "the simulated WhatsApp network is up");
         let keeping = config.state_file.clone().map(|path| tokio::spawn(state_file::keep(network.clone(), path)));
-        let stop = Some(stop);
-        Ok(Self { network, address, tls_certificate, stop, serving, state_file: config.state_file, keeping })
+        let living = tokio::spawn(network.clone().keep_appointments());
+        let (stop, state_file) = (Some(stop), config.state_file);
+        Ok(Self { network, address, tls_certificate, stop, serving, living, state_file, keeping })
     }
 
     /// The address it listens on.
@@ -139,6 +142,7 @@ impl Simulator {
             // The receiver is gone only when the server already ended.
             let _ = stop.send(());
         }
+        self.living.abort();
         self.network.cut_all();
         if time::at_most(SHUTDOWN_LIMIT, &mut self.serving).await.is_none() {
             self.serving.abort();
@@ -174,6 +178,7 @@ fn restore_or_new(config: &SimulatorConfig, root: Option<&[u8; 32]>) -> Result<N
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.serving.abort();
+        self.living.abort();
         if let Some(keeping) = &self.keeping {
             keeping.abort();
         }

@@ -38,6 +38,8 @@ pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
         .route("/admin/phones/{phone}", get(phones::show).post(phones::change))
         .route("/admin/phones/{phone}/send", post(phones::send))
         .route("/admin/phones/{phone}/messages", get(phones::messages))
+        .route("/admin/phones/{phone}/script", get(phones::script).put(phones::set_script))
+        .route("/admin/phones/{phone}/block", post(phones::block))
         .route("/admin/phones/{phone}/read", post(phones::read))
         .route("/admin/phones/{phone}/unlink", post(phones::unlink))
         .route("/admin/stanzas", get(stanzas::list).delete(stanzas::clear))

@@ -1,6 +1,6 @@
 //! What the network knows of an account: its phone, its companions, their keys and queues.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::network::chat::Chat;
 use crate::network::delivery::DeviceQueue;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
-use crate::network::{NetworkError, Outbound, State};
+use crate::network::{NetworkError, Outbound, Script, State};
 use crate::signal::SignalEndpoint;
 
 /// The first device number a companion gets; real ones are small and never zero, which is the phone.
@@ -36,6 +36,10 @@ pub(crate) struct Account {
     /// What arrived for the phone while it was off.
     pub(crate) waiting: VecDeque<PhoneDelivery>,
     pub(crate) sent: SentStanzas,
+    /// What the person does by itself.
+    pub(crate) script: Script,
+    /// The accounts it wants nothing from.
+    pub(crate) blocked: BTreeSet<usize>,
     /// How often the phone asked for a message again, by sender device and stanza id.
     pub(crate) retries: HashMap<(usize, u16, String), u8>,
 }
@@ -118,6 +122,8 @@ impl State {
             chat: Chat::default(),
             waiting: VecDeque::new(),
             sent: SentStanzas::default(),
+            script: Script::default(),
+            blocked: BTreeSet::new(),
             retries: HashMap::new(),
         };
         Ok(self.insert_account(account))

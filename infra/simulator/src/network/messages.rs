@@ -105,6 +105,9 @@ impl Network {
             };
             for (jid, encrypted) in envelope.copies() {
                 let Some(account) = state.account_by_jid(&jid) else { continue };
+                if account != session.account && state.is_blocked(account, session.account) {
+                    continue;
+                }
                 if jid.device == 0 {
                     phones.push((account, envelope.for_phone(&encrypted)));
                 } else {

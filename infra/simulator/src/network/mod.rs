@@ -4,12 +4,14 @@
 //! is taken, never the other way round, and neither across an await.
 
 mod accounts;
+mod agenda;
 mod chat;
 mod counts;
 mod delivery;
 mod fault_rules;
 mod faults;
 mod iq;
+mod last_stretch;
 mod login;
 mod messages;
 mod moving_time;
@@ -21,6 +23,7 @@ mod phone_outbound;
 mod prekeys;
 mod receipts;
 mod saved;
+mod scripts;
 mod stanza_log;
 mod stream_errors;
 mod usync;
@@ -30,6 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use wacore_binary::{Jid, Node};
 
 pub use chat::PhoneMessage;
@@ -37,6 +41,7 @@ pub use faults::{ActiveFault, Fault, FaultKind};
 pub use moving_time::{NetworkTime, TimeChange};
 pub use pairing::Paired;
 pub use people::{CompanionView, PhoneView};
+pub use scripts::{Script, ScriptRule, Step, When};
 pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
 
 pub(crate) use accounts::{Account, Device};
@@ -54,6 +59,7 @@ use crate::entropy::Ids;
 use crate::signal::SignalError;
 use crate::time::Clock;
 use crate::{stanza, time};
+use agenda::Agenda;
 use counts::Counts;
 use fault_rules::Faults;
 use pairing::Pairings;
@@ -112,6 +118,8 @@ struct Inner {
     state: Mutex<State>,
     log: StanzaLog,
     clock: Clock,
+    /// Held by whoever does what the agenda says, so that it happens in order.
+    appointments_turn: Mutex<()>,
     counts: Counts,
     /// After how long a silent companion is cut, in milliseconds of the machine's time.
     idle_ms: AtomicU64,
@@ -131,6 +139,9 @@ pub(crate) struct State {
     connections: HashMap<u64, Outbound>,
     last_connection: u64,
     clock: Clock,
+    agenda: Agenda,
+    /// Told when something new stands in the agenda.
+    planned: Arc<Notify>,
 }
 
 impl Network {
@@ -149,6 +160,8 @@ impl Network {
             connections: HashMap::new(),
             last_connection: 0,
             clock: clock.clone(),
+            agenda: Agenda::default(),
+            planned: Arc::default(),
         };
         let inner = Inner {
             identity,
@@ -156,6 +169,7 @@ impl Network {
             state: Mutex::new(state),
             log: StanzaLog::new(),
             clock,
+            appointments_turn: Mutex::default(),
             counts: Counts::default(),
             idle_ms: AtomicU64::new(IDLE_MS),
         };

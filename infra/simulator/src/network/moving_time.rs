@@ -54,6 +54,7 @@ impl Network {
         if let Some(target) = target {
             self.clock().move_to(target);
         }
+        self.catch_up();
         Ok(self.time())
     }
 }

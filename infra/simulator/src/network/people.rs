@@ -63,20 +63,28 @@ impl Network {
 
     /// Switches a phone on or off. Off, it gives no sign of life: what arrives waits until it is on again.
     pub fn set_online(&self, phone: &str, online: bool) -> Result<(), NetworkError> {
-        let (account, waiting) = {
+        let account = self.state().known_phone(phone)?;
+        self.switch(account, online);
+        Ok(())
+    }
+
+    /// The same for an account by its number.
+    pub(crate) fn switch(&self, account: usize, online: bool) {
+        let waiting = {
             let mut state = self.state();
-            let account = state.known_phone(phone)?;
             let entry = state.accounts.get_mut(account);
             let waiting = entry.map(|entry| {
                 entry.online = online;
                 if online { std::mem::take(&mut entry.waiting) } else { std::collections::VecDeque::new() }
             });
-            (account, waiting.unwrap_or_default())
+            waiting.unwrap_or_default()
         };
         for delivery in waiting {
-            self.deliver_to_phone(account, delivery);
+            self.hand_to_phone(account, delivery);
         }
-        Ok(())
+        if online {
+            self.state().resume_scripts(account);
+        }
     }
 
     /// What the phone shows, in order of arrival.

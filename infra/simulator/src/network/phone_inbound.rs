@@ -38,6 +38,16 @@ pub(crate) struct Sealed {
     pub(crate) ciphertext: Vec<u8>,
 }
 
+impl PhoneDelivery {
+    /// The account it comes from.
+    pub(crate) fn sender(&self) -> usize {
+        match self {
+            Self::Sealed(sealed) => sealed.sender,
+            Self::Plain { sender, .. } => *sender,
+        }
+    }
+}
+
 /// What decryption came to.
 enum Opened {
     Content(Content),
@@ -49,7 +59,7 @@ enum Opened {
 
 impl Network {
     /// Hands something to a phone, or keeps it until the phone is on.
-    pub(crate) fn deliver_to_phone(&self, phone: usize, delivery: PhoneDelivery) {
+    pub(crate) fn hand_to_phone(&self, phone: usize, delivery: PhoneDelivery) {
         let prepared = {
             let mut state = self.state();
             let Some(account) = state.accounts.get_mut(phone) else { return };
@@ -123,7 +133,11 @@ impl State {
     pub(crate) fn show(&mut self, phone: usize, author: Author, id: &str, text: String, receipt: Option<Receipted>) {
         let digits = |account: usize| self.accounts.get(account).map(|account| account.phone.to_string());
         let (Some(from), Some(to)) = (digits(author.unwrap_or(phone)), digits(phone)) else { return };
-        self.add_message(phone, author, id, from, to, text, receipt);
+        if self.add_message(phone, author, id, from, to, text.clone(), receipt)
+            && let Some(sender) = author
+        {
+            self.begin_script(phone, sender, id, &text);
+        }
     }
 
     /// Shows what this account sent to `destination`, a JID.
@@ -136,6 +150,7 @@ impl State {
         self.add_message(phone, None, id, from, to, text, None);
     }
 
+    /// Shows a message; false when it was shown before.
     #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
     pub(crate) fn add_message(
         &mut self,
@@ -146,7 +161,7 @@ impl State {
         to: String,
         text: String,
         receipt: Option<Receipted>,
-    ) {
+    ) -> bool {
         let message = PhoneMessage {
             id: id.to_owned(),
             from,
@@ -156,9 +171,7 @@ impl State {
             received_at: self.now_ms(),
             read: false,
         };
-        if let Some(account) = self.accounts.get_mut(phone) {
-            account.chat.add(author, message, receipt);
-        }
+        self.accounts.get_mut(phone).is_some_and(|account| account.chat.add(author, message, receipt))
     }
 
     /// A retry receipt with keys, so that the companion can encrypt the message anew.

@@ -102,6 +102,7 @@ impl Network {
             return Err(NetworkError::invalid("to", "must be another phone"));
         }
         let id = state.ids.stanza_id();
+        let blocked = state.is_blocked(recipient, sender);
         let account = |index: usize, phone: &str| {
             state.accounts.get(index).ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))
         };
@@ -116,7 +117,7 @@ impl Network {
             recipient_pn: to.jid(0, false),
             name: from.name.clone(),
             endpoint: Arc::clone(&from.endpoint),
-            recipient_devices: to.devices.keys().copied().collect(),
+            recipient_devices: if blocked { Vec::new() } else { to.devices.keys().copied().collect() },
             own_devices: from.devices.keys().copied().collect(),
         })
     }

@@ -1,7 +1,7 @@
 //! What of the network outlives a restart: the server's keys, the accounts with their phones, companions and queues.
 //! Not kept: fault rules, held acks, the stanza log, and stanzas a phone could have encrypted again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,12 @@ use wacore_libsignal::protocol::KeyPair;
 
 use crate::certificate::ServerIdentity;
 use crate::network::accounts::SignedPreKey;
+use crate::network::agenda::{Agenda, SavedAgenda};
 use crate::network::chat::{Chat, Entry};
 use crate::network::delivery::DeviceQueue;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
-use crate::network::{Account, Device, Network, lock};
+use crate::network::{Account, Device, Network, Script, lock};
 use crate::signal::{SavedEndpoint, SignalEndpoint, SignalError};
 use crate::time;
 
@@ -25,6 +26,8 @@ pub(crate) struct SavedNetwork {
     restarts: u64,
     #[serde(default)]
     time: time::Setting,
+    #[serde(default)]
+    agenda: SavedAgenda,
     accounts: Vec<SavedAccount>,
 }
 
@@ -41,6 +44,10 @@ struct SavedAccount {
     next_device: u16,
     messages: Vec<Entry>,
     waiting: Vec<PhoneDelivery>,
+    #[serde(default)]
+    script: Script,
+    #[serde(default)]
+    blocked: BTreeSet<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +77,8 @@ impl Network {
             accounts.extend(state.accounts.get(index).map(|account| save_account(account, endpoint)));
         }
         let (identity, restarts) = (self.identity().clone(), self.restarts());
-        Ok(SavedNetwork { identity, restarts, time: self.clock().setting(), accounts })
+        let agenda = self.state().agenda.save();
+        Ok(SavedNetwork { identity, restarts, time: self.clock().setting(), agenda, accounts })
     }
 
     pub(crate) fn restore(saved: SavedNetwork, seed: u64, root: Option<&[u8; 32]>) -> Result<Self, SignalError> {
@@ -86,6 +94,7 @@ impl Network {
                 let account = restore_account(account)?;
                 state.insert_account(account);
             }
+            state.agenda = Agenda::restore(saved.agenda);
         }
         Ok(network)
     }
@@ -104,6 +113,8 @@ fn save_account(account: &Account, endpoint: SavedEndpoint) -> SavedAccount {
         next_device: account.next_device,
         messages: account.chat.save(),
         waiting: account.waiting.iter().cloned().collect(),
+        script: account.script.clone(),
+        blocked: account.blocked.clone(),
     }
 }
 
@@ -135,6 +146,8 @@ fn restore_account(saved: SavedAccount) -> Result<Account, SignalError> {
         chat: Chat::restore(saved.messages),
         waiting: saved.waiting.into(),
         sent: SentStanzas::default(),
+        script: saved.script,
+        blocked: saved.blocked,
         retries: HashMap::new(),
     })
 }
