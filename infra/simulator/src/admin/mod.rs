@@ -24,15 +24,12 @@ use crate::network::{Count, Network, NetworkError};
 /// The protocol's largest frame is 16 MiB.
 const MAX_WEBSOCKET_MESSAGE: usize = (1 << 24) + 16;
 
+/// For each companion, all the time; the default of 128 KiB is for few connections with much to say.
+const READ_BUFFER: usize = 4 << 10;
+
 pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
     Router::new()
         .route("/ws/chat", get(websocket))
-        .route("/", get(page::home))
-        .route("/source", get(page::source))
-        .route("/page/phones", post(page::create))
-        .route("/page/scan", post(page::scan))
-        .route("/page/phones/{phone}/send", post(page::send))
-        .route("/page/phones/{phone}/read", post(page::read))
         .route("/admin/mock-phone/scan-qr", post(phones::scan_qr))
         .route("/admin/phones", get(phones::list).post(phones::create))
         .route("/admin/phones/{phone}", get(phones::show).post(phones::change))
@@ -46,6 +43,7 @@ pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
         .route("/admin/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/admin/faults/release", post(faults::release))
         .route("/admin/faults/{id}", delete(faults::remove))
+        .merge(page::routes())
         .merge(server::routes(tls_certificate))
         .with_state(network)
 }
@@ -56,6 +54,7 @@ async fn websocket(State(network): State<Network>, upgrade: WebSocketUpgrade) ->
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     upgrade
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(MAX_WEBSOCKET_MESSAGE)
         .max_frame_size(MAX_WEBSOCKET_MESSAGE)
         .on_upgrade(move |socket| connection::serve(network, socket))

@@ -27,7 +27,8 @@ impl Network {
         match stanza::attribute(iq, "type").as_deref() {
             Some("get" | "set") => {}
             Some("result") => return self.companion_signed(&id, iq, outbound),
-            _ => return,
+            Some("error") => return,
+            _ => return outbound.send(stanza::iq_error(&id, 400, "bad-request")),
         }
         let Some(session) = session else {
             outbound.send(stanza::iq_result(&id, None));

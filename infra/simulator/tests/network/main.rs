@@ -4,6 +4,15 @@
 mod admin;
 mod direct_messages;
 mod faults;
+mod fuzz;
 mod garbage;
+mod iqs;
+mod isolation;
+#[path = "../light/mod.rs"]
+mod light;
+mod lines;
+mod page;
 mod pairing;
+mod people;
+mod server;
 mod support;

@@ -20,6 +20,8 @@ use whatsapp_rust::types::events::{ChannelEventHandler, Event, Receipt, ServerAc
 use whatsapp_rust::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, SendOptions, anyhow};
 
+use crate::light::{self, Identity};
+
 /// Long enough for a busy machine; nothing waits this long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a test watches that something does not happen.
@@ -59,6 +61,16 @@ pub(crate) struct Companion {
 /// Starts a client on a store without waiting for anything; `phone` scans its QR code when it shows one.
 pub(crate) async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, phone: &str) -> Companion {
     let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
+    start_over(transport, simulator, backend, phone).await
+}
+
+/// The same over another transport.
+pub(crate) async fn start_over(
+    transport: TokioWebSocketTransportFactory,
+    simulator: &Simulator,
+    backend: Arc<InMemoryBackend>,
+    phone: &str,
+) -> Companion {
     let bot = Bot::builder()
         .with_backend_arc(backend.clone())
         .with_transport_factory(transport)
@@ -234,4 +246,22 @@ pub(crate) async fn http(simulator: &Simulator, method: &str, path: &str, kind: 
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     driver.abort();
     (status, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A light companion that was just paired by this phone.
+pub(crate) async fn light(simulator: &Simulator, phone: &str) -> Identity {
+    if simulator.network().phone(phone).is_err() {
+        simulator.network().create_phone(phone, &format!("Name of {phone}")).unwrap();
+    }
+    let network = simulator.network().clone();
+    let scan = async move |code: String| {
+        network.scan_qr(&code, Some(phone))?;
+        Ok(())
+    };
+    within(light::pair(simulator.address(), None, scan)).await.unwrap()
+}
+
+/// What `work` gives; a test does not wait longer than [`PATIENCE`].
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
 }
