@@ -40,6 +40,13 @@ pub struct ServerKeys {
     pub root: Option<[u8; 32]>,
 }
 
+impl ServerKeys {
+    /// A root key as it is written in a file: 64 hexadecimal digits. `None` when it is something else.
+    pub fn root_from_hex(text: &str) -> Option<[u8; 32]> {
+        hex::decode(text.trim()).ok()?.try_into().ok()
+    }
+}
+
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
@@ -124,6 +131,11 @@ impl Simulator {
     /// Where they connect to with TLS, for which they have to trust [`Simulator::tls_certificate`].
     pub fn secure_websocket_url(&self) -> String {
         format!("wss://{}/ws/chat", self.address)
+    }
+
+    /// The public key of the Noise root, as hexadecimal digits.
+    pub fn root_key_hex(&self) -> String {
+        hex::encode(self.network.root_public_key())
     }
 
     /// The certificate of the TLS listener, in PEM.
