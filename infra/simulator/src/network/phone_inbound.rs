@@ -133,10 +133,11 @@ impl State {
     pub(crate) fn show(&mut self, phone: usize, author: Author, id: &str, text: String, receipt: Option<Receipted>) {
         let digits = |account: usize| self.accounts.get(account).map(|account| account.phone.to_string());
         let (Some(from), Some(to)) = (digits(author.unwrap_or(phone)), digits(phone)) else { return };
-        if self.add_message(phone, author, id, from, to, text.clone(), receipt)
+        let said = text.clone();
+        if self.add_message(phone, author, id, from, to, text, receipt)
             && let Some(sender) = author
         {
-            self.begin_script(phone, sender, id, &text);
+            self.begin_script(phone, sender, id, &said);
         }
     }
 

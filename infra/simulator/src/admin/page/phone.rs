@@ -28,12 +28,11 @@ pub(super) fn chats_of(network: &Network, phone: &str) -> Vec<ChatView> {
     for message in network.messages(phone).unwrap_or_default().into_iter().rev() {
         let peer = peer_of(&message).to_owned();
         let unread = usize::from(!message.from_me && !message.read);
-        match places.get(&peer).and_then(|at| chats.get_mut(*at)) {
-            Some(chat) => chat.unread += unread,
-            None => {
-                places.insert(peer.clone(), chats.len());
-                chats.push(ChatView { name: name_of(network, &peer), peer, last: message, unread });
-            }
+        if let Some(chat) = places.get(&peer).and_then(|at| chats.get_mut(*at)) {
+            chat.unread += unread;
+        } else {
+            places.insert(peer.clone(), chats.len());
+            chats.push(ChatView { name: name_of(network, &peer), peer, last: message, unread });
         }
     }
     chats
