@@ -100,7 +100,7 @@ impl Hall {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            _ = closing.wait_for(|closing| *closing) => {
+            () = async { drop(closing.wait_for(|closing| *closing).await) } => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -267,6 +267,7 @@ impl State {
                 entry.blocked.remove(&other);
             }
         }
+        self.tell_block_list(account, other, blocked, None);
     }
 
     /// Whether `account` wants nothing from `sender`.
