@@ -190,7 +190,9 @@ impl Client {
             ("message", Some(session)) => return network.on_message(session, outbound, stanza),
             ("receipt", Some(session)) => network.on_receipt(session, outbound, stanza),
             ("ack", Some(session)) => network.on_ack(session, stanza),
-            // Presence, chat states and the like reach nobody yet.
+            ("presence", Some(session)) => network.on_presence(session, stanza),
+            ("call", Some(session)) => network.on_call(session, outbound, stanza),
+            ("chatstate", Some(session)) => network.on_chat_state(session, stanza),
             _ => {}
         }
         Taken::Normally

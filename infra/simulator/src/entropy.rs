@@ -1,6 +1,7 @@
 //! Where random numbers come from. Names, numbers and ids come from one seeded generator, so that a run can be
 //! told from its seed; keys never do, because a repeatable private key is a bad habit even in a simulator.
 
+use rand::distr::Distribution as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -37,6 +38,26 @@ impl Ids {
     /// True with this probability, which is from 0 to 1.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.0.random_bool(probability.clamp(0.0, 1.0))
+    }
+
+    /// The user part of a group's JID.
+    pub(crate) fn group(&mut self) -> String {
+        format!("120363{:012}", self.0.random_range(0..1_000_000_000_000_u64))
+    }
+
+    /// The user part of a newsletter's JID.
+    pub(crate) fn newsletter(&mut self) -> String {
+        format!("120363{:012}", self.0.random_range(0..1_000_000_000_000_u64))
+    }
+
+    /// The code of a group's link: 22 letters and digits.
+    pub(crate) fn invite_code(&mut self) -> String {
+        (0..22).map(|_| char::from(rand::distr::Alphanumeric.sample(&mut self.0))).collect()
+    }
+
+    /// A picture's id.
+    pub(crate) fn picture(&mut self) -> u64 {
+        self.0.random_range(1_000_000_000..9_999_999_999)
     }
 
     /// A registration id of a Signal endpoint (14 bits, never zero).

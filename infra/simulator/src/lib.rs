@@ -20,10 +20,12 @@ mod time;
 mod tls;
 mod writer;
 
+pub use content::media::Attachment;
 pub use handshake::Pattern;
 pub use network::{
-    ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, NetworkTime, Paired,
-    PhoneMessage, PhoneView, Script, ScriptRule, StanzaDirection, StanzaFilter, Step, TimeChange, When,
+    ActiveFault, Business, CompanionView, Fault, FaultKind, GroupChange, GroupView, LoggedStanza, MemberView, Network,
+    NetworkError, NetworkTime, Paired, PhoneCall, PhoneMedia, PhoneMessage, PhoneView, Refusal, Role, Script,
+    ScriptRule, SettingChange, SharedSetting, StanzaDirection, StanzaFilter, Step, TimeChange, When,
 };
 pub use signal::SignalError;
 pub use simulator::{ServerKeys, Simulator, SimulatorConfig, SimulatorError};

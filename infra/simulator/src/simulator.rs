@@ -101,6 +101,7 @@ impl Simulator {
         let failed = |source| SimulatorError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        network.media().set_host(reachable(address));
         let certificate = match keys.tls {
             Some(given) => given,
             None => TlsCertificate::for_this_machine(address)?,
@@ -170,6 +171,11 @@ impl Simulator {
             tracing::warn!(error = &error as &dyn std::error::Error, "the state file could not be written");
         }
     }
+}
+
+/// The host and port clients on this machine reach a listener by.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() }
 }
 
 fn restore_or_new(config: &SimulatorConfig, root: Option<&[u8; 32]>) -> Result<Network, SimulatorError> {

@@ -1,7 +1,9 @@
 //! The admin API: what a test or a developer does to the network from outside. It has no authentication; it is for
 //! test machines.
 
+mod actions;
 mod faults;
+mod media;
 mod page;
 mod phones;
 mod server;
@@ -43,6 +45,7 @@ pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
         .route("/admin/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/admin/faults/release", post(faults::release))
         .route("/admin/faults/{id}", delete(faults::remove))
+        .merge(actions::routes())
         .merge(page::routes())
         .merge(server::routes(tls_certificate))
         .with_state(network)
@@ -78,6 +81,7 @@ impl IntoResponse for AdminError {
             NetworkError::PhoneExists(_) => StatusCode::CONFLICT,
             NetworkError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             NetworkError::Qr(_) => StatusCode::BAD_REQUEST,
+            NetworkError::Refused(refusal) => StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::CONFLICT),
             NetworkError::Signal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut body = json!({ "error": self.0.to_string() });

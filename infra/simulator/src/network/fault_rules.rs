@@ -41,6 +41,15 @@ pub(crate) struct Disturbance {
     pub(crate) bytes_per_second: Option<u32>,
 }
 
+/// What goes wrong with one upload or download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaFault {
+    Status(u16),
+    Slow(Duration),
+    Truncated,
+    Corrupted,
+}
+
 /// The rules in force, in the order they were added.
 pub(crate) struct Faults {
     rules: Vec<Rule>,
@@ -141,6 +150,16 @@ impl Faults {
     /// Whether a new connection is refused.
     pub(crate) fn refuses_connection(&mut self) -> bool {
         self.first(|fault| fault.kind == FaultKind::RefuseConnections).is_some()
+    }
+
+    /// What happens to an upload or a download of this account, which is nobody when the request does not say.
+    pub(crate) fn media_fault(&mut self, phone: Option<&str>, upload: bool) -> Option<MediaFault> {
+        let applies = |fault: &Fault| {
+            let concerned = fault.from.is_none() || fault.from.as_deref() == phone;
+            concerned && media_fault(&fault.kind, upload).is_some()
+        };
+        let rule = self.first(applies)?;
+        media_fault(&rule.fault.kind, upload)
     }
 
     /// Whether a keepalive request of this device stays without an answer.
@@ -249,6 +268,18 @@ fn is_of(fault: &Fault, who: Option<(&str, u16)>) -> bool {
             concerns(fault.from.as_deref(), phone) && fault.device.is_none_or(|only| only == device)
         }
         None => fault.from.is_none() && fault.device.is_none(),
+    }
+}
+
+fn media_fault(kind: &FaultKind, upload: bool) -> Option<MediaFault> {
+    match *kind {
+        FaultKind::UploadStatus { status } if upload => Some(MediaFault::Status(status)),
+        FaultKind::UploadBreaks if upload => Some(MediaFault::Truncated),
+        FaultKind::DownloadStatus { status } if !upload => Some(MediaFault::Status(status)),
+        FaultKind::SlowMedia { ms } => Some(MediaFault::Slow(Duration::from_millis(ms))),
+        FaultKind::TruncatedMedia if !upload => Some(MediaFault::Truncated),
+        FaultKind::CorruptedMedia if !upload => Some(MediaFault::Corrupted),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Network, NetworkError};
+use crate::network::{MediaFault, Network, NetworkError};
 
 const MAX_DELAY_MS: u64 = 600_000;
 /// The longest a rule can be told to last: ten years.
@@ -74,6 +74,27 @@ pub enum FaultKind {
     },
     /// Keepalive requests stay without an answer, as on a connection that died without a word.
     NoKeepalive,
+    /// An upload is answered with this status; 401 and 403 make a client ask for a new token.
+    UploadStatus {
+        /// Such as 403 or 507.
+        status: u16,
+    },
+    /// Half of an upload is kept, then it breaks off (503): a client goes on from there.
+    UploadBreaks,
+    /// A download is answered with this status.
+    DownloadStatus {
+        /// Such as 403, 404 or 410.
+        status: u16,
+    },
+    /// Uploads and downloads take their time.
+    SlowMedia {
+        /// How many milliseconds (at most ten minutes).
+        ms: u64,
+    },
+    /// A download ends in the middle.
+    TruncatedMedia,
+    /// A byte of a download is another one.
+    CorruptedMedia,
 }
 
 /// A rule: what goes wrong, for whom and how often.
@@ -123,7 +144,9 @@ impl Fault {
             return invalid("for_seconds", "must be from 1 to 315360000");
         }
         match self.kind {
-            FaultKind::DelayAck { ms } | FaultKind::Latency { ms, .. } if ms > MAX_DELAY_MS => {
+            FaultKind::DelayAck { ms } | FaultKind::Latency { ms, .. } | FaultKind::SlowMedia { ms }
+                if ms > MAX_DELAY_MS =>
+            {
                 invalid("ms", "must be at most 600000")
             }
             FaultKind::Latency { jitter_ms, .. } if jitter_ms > MAX_DELAY_MS => {
@@ -184,6 +207,11 @@ impl Network {
     /// Removes all rules. Held acks stay held until they are released.
     pub fn clear_faults(&self) {
         self.state().faults.clear();
+    }
+
+    /// What happens to an upload or a download, and of whom; nobody when the request does not say whose it is.
+    pub(crate) fn media_fault(&self, phone: Option<&str>, upload: bool) -> Option<MediaFault> {
+        self.state().faults.media_fault(phone, upload)
     }
 
     /// Whether a new connection has to be turned away.

@@ -1,4 +1,4 @@
-//! The last stretch to a simulated phone, where blocks stop what comes and fault rules delay or lose it.
+//! The last stretch to a simulated phone, where blocks stop what comes (but not in a group) and fault rules delay or lose it.
 
 use crate::network::agenda::Appointment;
 use crate::network::phone_inbound::PhoneDelivery;
@@ -16,7 +16,7 @@ impl Network {
         let at_once = {
             let mut state = self.state();
             let sender = delivery.sender();
-            if sender != phone && state.is_blocked(phone, sender) {
+            if sender != phone && !delivery.is_in_group() && state.is_blocked(phone, sender) {
                 return;
             }
             state.go_the_last_stretch(phone, delivery)

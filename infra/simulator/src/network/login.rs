@@ -95,6 +95,9 @@ impl Network {
             && device.connected.as_ref().is_some_and(|connected| connected.connection == connection)
         {
             device.connected = None;
+            if let Some(session) = session {
+                state.set_available(session.account, session.device, false);
+            }
         }
     }
 

@@ -4,16 +4,27 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::network::fault_rules::Verdict;
-use crate::network::phone_inbound::{PhoneDelivery, Sealed};
+use crate::network::phone_inbound::{PhoneDelivery, Sealed, SealedPart};
 use crate::network::stream_errors::stream_error;
-use crate::network::{Account, Count, HeldAck, Network, Outbound, Session};
+use crate::network::{Account, Count, HeldAck, Network, Outbound, Refusal, Session, State};
 use crate::stanza;
 
-/// The recipient is not on the network.
-const UNKNOWN_RECIPIENT: u16 = 404;
+/// The recipient hears from strangers only with a token, and there was none.
+const NO_TOKEN: u16 = 463;
+
+/// Who is to get a message.
+enum Recipients {
+    /// One account; `blocked` when it does not want to hear from the sender.
+    Person {
+        blocked: bool,
+    },
+    /// The accounts of a group or a status list.
+    Chat(Vec<usize>),
+    Newsletter,
+}
 
 /// What all copies of one message have in common.
 struct Envelope<'a> {
@@ -43,11 +54,12 @@ impl Network {
             outbound.send(ack.attr("error", "400").build());
             return Taken::Normally;
         };
-        let (verdict, known) = self.judge(session, &to);
+        let recipients = self.state().recipients(session.account, &to, message);
+        let verdict = self.judge(session, &to);
         if verdict.silence {
             return Taken::Normally;
         }
-        let refusal = verdict.refusal.or((!known).then_some(UNKNOWN_RECIPIENT));
+        let refusal = verdict.refusal.or(recipients.as_ref().err().copied());
         if let Some(code) = refusal {
             self.count(Count::MessagesRefused);
             outbound.send(ack.attr("error", code).build());
@@ -58,7 +70,12 @@ impl Network {
         if !ends {
             self.answer_message(session, outbound, ack.build(), &verdict);
         }
-        self.fan_out(session, to, message);
+        match recipients {
+            Ok(Recipients::Person { blocked }) => self.fan_out(session, to, message, blocked),
+            Ok(Recipients::Chat(audience)) => self.fan_out_to_group(session, &to, message, &audience),
+            Ok(Recipients::Newsletter) => self.on_newsletter_message(session, &to, message),
+            Err(_) => {}
+        }
         if let Some(code) = verdict.stream_error {
             outbound.send(stream_error(code));
             outbound.close();
@@ -68,13 +85,13 @@ impl Network {
         if ends { Taken::AsTheLast } else { Taken::Normally }
     }
 
-    fn judge(&self, session: Session, to: &Jid) -> (Verdict, bool) {
+    fn judge(&self, session: Session, to: &Jid) -> Verdict {
         let mut state = self.state();
         let phone = |account: usize| state.accounts.get(account).map(|account| Arc::clone(&account.phone));
-        let recipient = state.account_by_jid(to);
-        match (phone(session.account), recipient.and_then(phone)) {
-            (Some(from), Some(to)) => (state.faults.judge_message((&from, session.device), &to), true),
-            _ => (Verdict::default(), false),
+        let recipient = state.account_by_jid(to).and_then(phone).unwrap_or_else(|| to.user.as_str().into());
+        match phone(session.account) {
+            Some(from) => state.faults.judge_message((&from, session.device), &recipient),
+            None => Verdict::default(),
         }
     }
 
@@ -93,11 +110,15 @@ impl Network {
         }
     }
 
-    fn fan_out(&self, session: Session, to: Jid, message: &Node) {
+    /// Brings a message to the devices it is encrypted for; `blocked` when the recipient does not want it.
+    fn fan_out(&self, session: Session, to: Jid, message: &Node, blocked: bool) {
         let mut phones = Vec::new();
         {
             let mut state = self.state();
             let now = state.now_seconds();
+            if let Some(recipient) = state.account_by_jid(&to).filter(|recipient| *recipient != session.account) {
+                state.note_contact(session.account, recipient);
+            }
             let Some(envelope) =
                 state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message, now))
             else {
@@ -105,7 +126,7 @@ impl Network {
             };
             for (jid, encrypted) in envelope.copies() {
                 let Some(account) = state.account_by_jid(&jid) else { continue };
-                if account != session.account && state.is_blocked(account, session.account) {
+                if blocked && account != session.account {
                     continue;
                 }
                 if jid.device == 0 {
@@ -121,6 +142,23 @@ impl Network {
     }
 }
 
+impl State {
+    /// Who is to get what is sent to `to`, or the code of the refusal.
+    fn recipients(&self, sender: usize, to: &Jid, message: &Node) -> Result<Recipients, u16> {
+        if to.is_newsletter() {
+            return self.may_post(sender, to, message).map(|()| Recipients::Newsletter);
+        }
+        if to.is_group() || to.is_status_broadcast() {
+            return self.audience(sender, to, message).map(Recipients::Chat);
+        }
+        let recipient = self.account_by_jid(to).ok_or(Refusal::NOT_FOUND.code)?;
+        if self.wants_token(recipient, sender, message) {
+            return Err(NO_TOKEN);
+        }
+        Ok(Recipients::Person { blocked: self.is_blocked(recipient, sender) })
+    }
+}
+
 impl<'a> Envelope<'a> {
     fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node, now: u64) -> Self {
         let extras = stanza.get_children_by_tag("device-identity").cloned().collect();
@@ -128,7 +166,7 @@ impl<'a> Envelope<'a> {
             stanza,
             sender: session,
             from: sender.jid(session.device, to.is_lid()),
-            name: sender.name.clone(),
+            name: sender.notify(session.device).to_owned(),
             phone: Arc::clone(&sender.phone),
             lid: Arc::clone(&sender.lid),
             to,
@@ -179,8 +217,8 @@ impl<'a> Envelope<'a> {
             sender: self.sender.account,
             device: self.sender.device,
             by_lid: self.to.is_lid(),
-            kind: stanza::owned(encrypted, "type"),
-            ciphertext: stanza::bytes(Some(encrypted)),
+            group: None,
+            parts: vec![SealedPart::new(encrypted)],
         })
     }
 }

@@ -5,23 +5,39 @@
 
 mod accounts;
 mod agenda;
+mod app_state;
+mod calls;
 mod chat;
+mod conventions;
 mod counts;
 mod delivery;
+mod devices;
 mod fault_rules;
 mod faults;
+mod groups;
 mod iq;
 mod last_stretch;
 mod login;
+mod media;
+mod media_retry;
 mod messages;
+mod mex;
 mod moving_time;
+mod newsletters;
 mod outbound;
+mod pair_code;
 mod pairing;
 mod people;
+mod phone_actions;
+mod phone_data;
 mod phone_inbound;
 mod phone_outbound;
 mod prekeys;
+mod presence;
+mod privacy;
+mod profile;
 mod receipts;
+mod refusal;
 mod saved;
 mod scripts;
 mod stanza_log;
@@ -36,19 +52,26 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use wacore_binary::{Jid, Node};
 
+pub use app_state::{SettingChange, SharedSetting};
+pub use calls::PhoneCall;
 pub use chat::PhoneMessage;
 pub use faults::{ActiveFault, Fault, FaultKind};
+pub use groups::{GroupChange, GroupView, MemberView, Role};
+pub use media::PhoneMedia;
 pub use moving_time::{NetworkTime, TimeChange};
 pub use pairing::Paired;
 pub use people::{CompanionView, PhoneView};
+pub use profile::Business;
+pub use refusal::Refusal;
 pub use scripts::{Script, ScriptRule, Step, When};
 pub use stanza_log::{LoggedStanza, StanzaDirection, StanzaFilter};
 
 pub(crate) use accounts::{Account, Device};
 pub(crate) use counts::Count;
 pub(crate) use delivery::HeldAck;
-pub(crate) use fault_rules::Disturbance;
+pub(crate) use fault_rules::{Disturbance, MediaFault};
 pub(crate) use login::{Opened, Session};
+pub(crate) use media::{MAX_FILE, Stored, Upload, token_owner};
 pub(crate) use messages::Taken;
 pub(crate) use outbound::{Outbound, Outbox, Outgoing, channel};
 pub(crate) use saved::SavedNetwork;
@@ -60,8 +83,12 @@ use crate::signal::SignalError;
 use crate::time::Clock;
 use crate::{stanza, time};
 use agenda::Agenda;
+use calls::Calls;
 use counts::Counts;
 use fault_rules::Faults;
+use groups::Groups;
+use media::MediaStore;
+use newsletters::Newsletters;
 use pairing::Pairings;
 use stanza_log::StanzaLog;
 
@@ -95,6 +122,9 @@ pub enum NetworkError {
     /// The QR code was not offered by this network, was used, or its connection is gone; take the newest one.
     #[error("the QR code is not valid here: {0}")]
     Qr(&'static str),
+    /// The server refuses it, as it would refuse a client.
+    #[error("the network refuses: {0}")]
+    Refused(#[from] Refusal),
     /// A phone could not encrypt.
     #[error("the phone could not encrypt")]
     Signal(#[from] SignalError),
@@ -117,6 +147,7 @@ struct Inner {
     restarts: u64,
     state: Mutex<State>,
     log: StanzaLog,
+    media: MediaStore,
     clock: Clock,
     /// Held by whoever does what the agenda says, so that it happens in order.
     appointments_turn: Mutex<()>,
@@ -131,6 +162,9 @@ pub(crate) struct State {
     by_phone: HashMap<Arc<str>, usize>,
     by_lid: HashMap<Arc<str>, usize>,
     by_name: HashMap<String, usize>,
+    pub(crate) groups: Groups,
+    pub(crate) newsletters: Newsletters,
+    calls: Calls,
     pub(crate) ids: Ids,
     pairings: Pairings,
     faults: Faults,
@@ -152,6 +186,9 @@ impl Network {
             by_phone: HashMap::new(),
             by_lid: HashMap::new(),
             by_name: HashMap::new(),
+            groups: Groups::new(),
+            newsletters: Newsletters::new(),
+            calls: Calls::default(),
             ids: Ids::new(seed),
             pairings: Pairings::default(),
             faults: Faults::new(clock.clone(), seed),
@@ -168,6 +205,7 @@ impl Network {
             restarts,
             state: Mutex::new(state),
             log: StanzaLog::new(),
+            media: MediaStore::default(),
             clock,
             appointments_turn: Mutex::default(),
             counts: Counts::default(),
@@ -278,6 +316,12 @@ impl State {
     /// The account a JID belongs to, by LID or by phone number.
     pub(crate) fn account_by_jid(&self, jid: &Jid) -> Option<usize> {
         if jid.is_lid() { self.by_lid.get(jid.user.as_str()).copied() } else { self.account_by_phone(&jid.user) }
+    }
+
+    /// An account has another number from now on.
+    pub(crate) fn renumber(&mut self, account: usize, before: &str, now: Arc<str>) {
+        self.by_phone.remove(before);
+        self.by_phone.insert(now, account);
     }
 
     pub(crate) fn known_phone(&self, phone: &str) -> Result<usize, NetworkError> {

@@ -20,6 +20,8 @@ use waproto::whatsapp::{
 use crate::entropy::key_rng;
 use crate::network::accounts::{FIRST_DEVICE, SignedPreKey};
 use crate::network::delivery::DeviceQueue;
+use crate::network::pair_code::CodeRequests;
+use crate::network::presence::ChatStates;
 use crate::network::{Account, Count, Device, Network, NetworkError, Outbound, State};
 use crate::signal::SignalError;
 use crate::{stanza, time};
@@ -50,6 +52,7 @@ pub(crate) struct Pairings {
     offers: HashMap<String, Offer>,
     /// Scanned, not yet signed by the companion; by the id of the IQ it answers.
     unsigned: HashMap<String, Unsigned>,
+    pub(crate) codes: CodeRequests,
 }
 
 struct Offer {
@@ -101,6 +104,49 @@ impl State {
     }
 }
 
+impl State {
+    /// Vouches for the client behind an offer and tells it so; it is a companion once it has signed.
+    fn link(
+        &mut self,
+        account: usize,
+        offer: Offer,
+        identity: &[u8; 32],
+        secret: &[u8],
+    ) -> Result<Paired, NetworkError> {
+        let (id, now) = (self.ids.stanza_id(), self.now_seconds());
+        let Some(entry) = self.accounts.get_mut(account) else {
+            return Err(NetworkError::Qr("its account is gone"));
+        };
+        let number = entry.next_device;
+        entry.next_device += 1;
+        let key_index = u32::from(number - FIRST_DEVICE) + 1;
+        let signed = sign_device(entry, (account, now), key_index, identity, secret)
+            .map_err(|error| SignalError::Keys(error.into()))?;
+        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
+        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
+        let device = new_device(key_index, identity, offer.registration);
+        let unsigned = Unsigned { connection: offer.connection, account, number, device };
+        self.pairings.unsigned.insert(id, unsigned);
+        Ok(paired)
+    }
+
+    /// Links the client behind a connection to an account: a code was typed instead of a QR code scanned.
+    pub(crate) fn link_by_code(
+        &mut self,
+        account: usize,
+        outbound: &Outbound,
+        identity: &[u8; 32],
+        secret: &[u8],
+    ) -> Result<Paired, NetworkError> {
+        let offers = &mut self.pairings.offers;
+        let reference = offers.iter().find(|(_, offer)| offer.outbound.is_same(outbound)).map(|(key, _)| key.clone());
+        let offer = reference.and_then(|reference| offers.remove(&reference));
+        let offer = offer.ok_or(NetworkError::Qr("its connection is gone"))?;
+        offers.retain(|_, other| other.connection != offer.connection);
+        self.link(account, offer, identity, secret)
+    }
+}
+
 impl Network {
     /// A phone scans a QR code. `phone` says which; without it the account is found by the client's push name (same
     /// name, same account, next device number) and made when there is none.
@@ -122,21 +168,7 @@ impl Network {
             (None, Some(name)) => state.account_by_name(name)?,
             (None, None) => state.add_account(None, "Someone")?,
         };
-        let (id, now) = (state.ids.stanza_id(), state.now_seconds());
-        let Some(entry) = state.accounts.get_mut(account) else {
-            return Err(NetworkError::Qr("its account is gone"));
-        };
-        let number = entry.next_device;
-        entry.next_device += 1;
-        let key_index = u32::from(number - FIRST_DEVICE) + 1;
-        let signed = sign_device(entry, (account, now), key_index, &identity, &secret)
-            .map_err(|error| SignalError::Keys(error.into()))?;
-        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
-        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
-        let device = new_device(key_index, &identity, offer.registration);
-        let unsigned = Unsigned { connection: offer.connection, account, number, device };
-        state.pairings.unsigned.insert(id, unsigned);
-        Ok(paired)
+        state.link(account, offer, &identity, &secret)
     }
 
     /// The companion's answer to `pair-success`: with its signature the device exists.
@@ -150,8 +182,11 @@ impl Network {
             let mut state = self.state();
             let Some(mut unsigned) = state.pairings.unsigned.remove(id) else { return };
             unsigned.device.signed_identity = identity;
+            state.seed_app_state(unsigned.account);
             let Some(account) = state.accounts.get_mut(unsigned.account) else { return };
             account.devices.insert(unsigned.number, unsigned.device);
+            state.tell_devices(unsigned.account, unsigned.number, true);
+            state.pairings.codes.forget(outbound);
         }
         self.count(Count::DevicesPaired);
         let outbound = outbound.clone();
@@ -247,5 +282,7 @@ fn new_device(key_index: u32, identity: &[u8; 32], registration: DevicePairingRe
         connected: None,
         queue: DeviceQueue::default(),
         keys_shared: false,
+        notify: None,
+        chat_states: ChatStates::new(),
     }
 }

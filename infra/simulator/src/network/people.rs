@@ -154,6 +154,7 @@ impl Network {
             connected.outbound.send(stanza::conflict("device_removed", Some("401")));
             connected.outbound.close();
         }
+        state.tell_devices(account, device, false);
     }
 }
 

@@ -101,6 +101,7 @@ impl Network {
             keys.push(key_node(&id, &value));
         }
         keys.push(holding("device-identity", device.signed_identity.as_slice()));
+        state.ask_for_keys(account, jid.device);
         Some(keys)
     }
 
@@ -108,7 +109,9 @@ impl Network {
     pub(crate) fn bundle_for_phone(&self, account: usize, number: u16) -> Option<Result<PreKeyBundle, SignalError>> {
         let mut state = self.state();
         let device = state.device(account, number)?;
-        Some(take_bundle(device, number).map_err(SignalError::Keys))
+        let bundle = take_bundle(device, number).map_err(SignalError::Keys);
+        state.ask_for_keys(account, number);
+        Some(bundle)
     }
 }
 

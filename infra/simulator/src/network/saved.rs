@@ -10,10 +10,15 @@ use wacore_libsignal::protocol::KeyPair;
 use crate::certificate::ServerIdentity;
 use crate::network::accounts::SignedPreKey;
 use crate::network::agenda::{Agenda, SavedAgenda};
+use crate::network::app_state::AppState;
 use crate::network::chat::{Chat, Entry};
 use crate::network::delivery::DeviceQueue;
+use crate::network::groups::Group;
+use crate::network::newsletters::Newsletters;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
+use crate::network::presence::{ChatStates, Presence};
+use crate::network::profile::Profile;
 use crate::network::{Account, Device, Network, Script, lock};
 use crate::signal::{SavedEndpoint, SignalEndpoint, SignalError};
 use crate::time;
@@ -29,6 +34,10 @@ pub(crate) struct SavedNetwork {
     #[serde(default)]
     agenda: SavedAgenda,
     accounts: Vec<SavedAccount>,
+    #[serde(default)]
+    groups: Vec<Group>,
+    #[serde(default)]
+    newsletters: Newsletters,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +57,10 @@ struct SavedAccount {
     script: Script,
     #[serde(default)]
     blocked: BTreeSet<usize>,
+    #[serde(default)]
+    profile: Profile,
+    #[serde(default)]
+    app_state: AppState,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +74,8 @@ struct SavedDevice {
     signed_identity: Vec<u8>,
     queue: Vec<Vec<u8>>,
     keys_shared: bool,
+    #[serde(default)]
+    notify: Option<String>,
 }
 
 impl Network {
@@ -77,8 +92,12 @@ impl Network {
             accounts.extend(state.accounts.get(index).map(|account| save_account(account, endpoint)));
         }
         let (identity, restarts) = (self.identity().clone(), self.restarts());
-        let agenda = self.state().agenda.save();
-        Ok(SavedNetwork { identity, restarts, time: self.clock().setting(), agenda, accounts })
+        let (agenda, newsletters, groups) = {
+            let state = self.state();
+            (state.agenda.save(), state.newsletters.clone(), state.groups.values().cloned().collect())
+        };
+        let time = self.clock().setting();
+        Ok(SavedNetwork { identity, restarts, time, agenda, accounts, groups, newsletters })
     }
 
     pub(crate) fn restore(saved: SavedNetwork, seed: u64, root: Option<&[u8; 32]>) -> Result<Self, SignalError> {
@@ -95,6 +114,8 @@ impl Network {
                 state.insert_account(account);
             }
             state.agenda = Agenda::restore(saved.agenda);
+            state.newsletters = saved.newsletters;
+            state.groups = saved.groups.into_iter().map(|group| (group.id.clone(), group)).collect();
         }
         Ok(network)
     }
@@ -115,6 +136,8 @@ fn save_account(account: &Account, endpoint: SavedEndpoint) -> SavedAccount {
         waiting: account.waiting.iter().cloned().collect(),
         script: account.script.clone(),
         blocked: account.blocked.clone(),
+        profile: account.profile.clone(),
+        app_state: account.app_state.clone(),
     }
 }
 
@@ -129,6 +152,7 @@ fn save_device(number: u16, device: &Device) -> SavedDevice {
         signed_identity: device.signed_identity.clone(),
         queue: device.queue.save(),
         keys_shared: device.keys_shared,
+        notify: device.notify.clone(),
     }
 }
 
@@ -149,6 +173,10 @@ fn restore_account(saved: SavedAccount) -> Result<Account, SignalError> {
         script: saved.script,
         blocked: saved.blocked,
         retries: HashMap::new(),
+        sender_key_holders: HashMap::new(),
+        profile: saved.profile,
+        presence: Presence::default(),
+        app_state: saved.app_state,
     })
 }
 
@@ -163,6 +191,8 @@ fn restore_device(saved: SavedDevice) -> (u16, Device) {
         connected: None,
         queue: DeviceQueue::restore(&saved.queue),
         keys_shared: saved.keys_shared,
+        notify: saved.notify,
+        chat_states: ChatStates::new(),
     };
     (saved.number, device)
 }

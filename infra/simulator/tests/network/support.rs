@@ -38,13 +38,19 @@ pub(crate) async fn simulator_keeping(state_file: Option<PathBuf>) -> Simulator 
     Simulator::start(SimulatorConfig { listen, seed: SEED, state_file }).await.unwrap()
 }
 
-/// With `with_version` given, a client that needs HTTP is doing something the tests do not expect.
-struct NoHttp;
+/// HTTP to the simulator and nowhere else. Clients take media hosts for HTTPS; the simulator's one port speaks both.
+struct LocalHttp {
+    address: std::net::SocketAddr,
+}
 
 #[async_trait::async_trait]
-impl HttpClient for NoHttp {
+impl HttpClient for LocalHttp {
     async fn execute(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
-        Err(anyhow::anyhow!("no HTTP in these tests: {}", request.url))
+        let here = format!("https://{}", self.address);
+        let path = request.url.strip_prefix(&here).ok_or_else(|| anyhow::anyhow!("no HTTP to {}", request.url))?;
+        let body = request.body.clone().unwrap_or_default();
+        let (status_code, body) = exchange(self.address, &request.method, path, "application/octet-stream", body).await;
+        Ok(HttpResponse { status_code, body: body.to_vec() })
     }
 }
 
@@ -71,10 +77,27 @@ pub(crate) async fn start_over(
     backend: Arc<InMemoryBackend>,
     phone: &str,
 ) -> Companion {
+    let companion = begin(transport, simulator, backend, phone).await;
+    scan_when_shown(&companion.client, simulator.network().clone(), phone.to_owned());
+    companion
+}
+
+/// Starts a client that nobody scans a QR code of.
+pub(crate) async fn start_unscanned(simulator: &Simulator, backend: Arc<InMemoryBackend>, name: &str) -> Companion {
+    let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
+    begin(transport, simulator, backend, name).await
+}
+
+async fn begin(
+    transport: TokioWebSocketTransportFactory,
+    simulator: &Simulator,
+    backend: Arc<InMemoryBackend>,
+    phone: &str,
+) -> Companion {
     let bot = Bot::builder()
         .with_backend_arc(backend.clone())
         .with_transport_factory(transport)
-        .with_http_client(NoHttp)
+        .with_http_client(LocalHttp { address: simulator.address() })
         .with_version((2, 3000, 1))
         .with_push_name(phone)
         .with_wanted_pre_key_count(10)
@@ -85,7 +108,6 @@ pub(crate) async fn start_over(
     client.set_force_active_delivery_receipts(true);
     let (handler, events) = ChannelEventHandler::new();
     client.subscribe_handler(handler).detach();
-    scan_when_shown(&client, simulator.network().clone(), phone.to_owned());
     Companion { client, backend, events, unclaimed: Mutex::default(), _handle: bot.spawn() }
 }
 
@@ -115,6 +137,10 @@ pub(crate) async fn linked(simulator: &Simulator, phone: &str) -> Companion {
 
 pub(crate) fn pn(phone: &str) -> Jid {
     Jid::pn(phone)
+}
+
+pub(crate) fn group_jid(jid: &str) -> Jid {
+    jid.parse().unwrap()
 }
 
 pub(crate) fn text(text: &str) -> Message {
@@ -235,17 +261,29 @@ pub(crate) async fn admin(simulator: &Simulator, method: &str, path: &str, body:
 
 /// One HTTP request: status and body.
 pub(crate) async fn http(simulator: &Simulator, method: &str, path: &str, kind: &str, body: &str) -> (u16, String) {
-    let stream = tokio::net::TcpStream::connect(simulator.address()).await.unwrap();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let (status, answer) = exchange(simulator.address(), method, path, kind, body).await;
+    (status, String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// One HTTP request whose body and answer need not be text; an answer that breaks off is empty.
+pub(crate) async fn exchange(
+    address: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: Bytes,
+) -> (u16, Bytes) {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let driver = tokio::spawn(connection);
     let request = hyper::Request::builder().method(method).uri(path).header("host", "simulator");
-    let request =
-        request.header("content-type", kind).body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+    let request = request.header("content-type", kind).body(Full::new(body)).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let bytes = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     driver.abort();
-    (status, String::from_utf8_lossy(&bytes).into_owned())
+    (status, bytes)
 }
 
 /// A light companion that was just paired by this phone.

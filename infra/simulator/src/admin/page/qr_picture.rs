@@ -108,10 +108,8 @@ mod tests {
             ColorType::Rgb => (&[90, 0, 0], &[255, 255, 230]),
             _ => (&[0], &[255]),
         };
-        let points: Vec<u8> = (0..side * side)
-            .flat_map(|at| if is_dark(at % side, at / side) { dark } else { light })
-            .copied()
-            .collect();
+        let points: Vec<u8> =
+            (0..side * side).flat_map(|at| if is_dark(at % side, at / side) { dark } else { light }).copied().collect();
         png_of(u32::try_from(side).unwrap(), color, &points)
     }
 
