@@ -161,11 +161,11 @@ fn stanza(rng: &mut StdRng, depth: u32) -> Node {
         "120363000000000000@g.us",
         "é\u{0}",
     ];
-    let mut pick = |words: &[&str]| words[rng.random_range(0..words.len())].to_owned();
-    let mut node = NodeBuilder::new_dynamic(pick(TAGS));
-    let attributes: Vec<(String, String)> = (0..4).map(|_| (pick(NAMES), pick(VALUES))).collect();
+    let mut pick = |words: &'static [&'static str]| words[rng.random_range(0..words.len())];
+    let mut node = NodeBuilder::new_dynamic(pick(TAGS).to_owned());
+    let attributes: Vec<(&'static str, &'static str)> = (0..4).map(|_| (pick(NAMES), pick(VALUES))).collect();
     for (name, value) in attributes {
-        node = match (name.as_str(), rng.random_range(0..3)) {
+        node = match (name, rng.random_range(0..3)) {
             ("to" | "from" | "jid" | "participant", 0) => node.attr(name, Jid::pn_device(ANN, rng.random_range(0..40))),
             ("to" | "from" | "jid" | "participant", 1) => node.attr(name, Jid::pn(BEN)),
             _ => node.attr(name, value),
