@@ -179,7 +179,7 @@ impl Client {
     async fn take(&self, stanza: &Node) {
         if self.answer(stanza) == Taken::AsTheLast {
             // The writer ends the connection.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

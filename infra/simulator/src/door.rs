@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::time;
 
@@ -80,13 +81,15 @@ impl Hall {
         let greeting = async {
             let mut first = [0];
             let is_tls = socket.peek(&mut first).await.is_ok() && first == [TLS_HANDSHAKE];
-            if is_tls { Greeted::Tls(self.tls.accept(socket).await) } else { Greeted::Plain(socket) }
+            if is_tls { Greeted::Tls(Box::new(self.tls.accept(socket).await)) } else { Greeted::Plain(socket) }
         };
         match time::at_most(GREETING_LIMIT, greeting).await {
             None => {}
             Some(Greeted::Plain(socket)) => self.answer(socket).await,
-            Some(Greeted::Tls(Ok(socket))) => self.answer(socket).await,
-            Some(Greeted::Tls(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+            Some(Greeted::Tls(accepted)) => match *accepted {
+                Ok(socket) => self.answer(socket).await,
+                Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+            },
         }
     }
 
@@ -114,5 +117,5 @@ impl Hall {
 /// What a connection turned out to be.
 enum Greeted {
     Plain(TcpStream),
-    Tls(std::io::Result<tokio_rustls::server::TlsStream<TcpStream>>),
+    Tls(Box<std::io::Result<TlsStream<TcpStream>>>),
 }

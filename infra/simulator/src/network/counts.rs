@@ -65,14 +65,14 @@ const TAGS: [&str; 13] = [
 
 #[derive(Default)]
 pub(crate) struct Counts {
-    counts: [AtomicU64; COUNTS.len()],
+    happened: [AtomicU64; COUNTS.len()],
     stanzas_in: [AtomicU64; TAGS.len()],
     stanzas_out: [AtomicU64; TAGS.len()],
 }
 
 impl Counts {
     pub(crate) fn add(&self, count: Count) {
-        if let Some(counter) = self.counts.get(count as usize) {
+        if let Some(counter) = self.happened.get(count as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -92,7 +92,7 @@ impl Counts {
     fn read(&self) -> Vec<(&'static str, Option<String>, u64)> {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut all: Vec<_> =
-            COUNTS.iter().zip(&self.counts).map(|((_, name), counter)| (*name, None, value(counter))).collect();
+            COUNTS.iter().zip(&self.happened).map(|((_, name), counter)| (*name, None, value(counter))).collect();
         for (direction, counters) in [("in", &self.stanzas_in), ("out", &self.stanzas_out)] {
             for (tag, counter) in TAGS.iter().zip(counters) {
                 all.push(("stanzas", Some(format!("direction=\"{direction}\",tag=\"{tag}\"")), value(counter)));

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use wacore_binary::builder::NodeBuilder;
 
 use crate::network::agenda::Appointment;
 use crate::network::{Count, Network, NetworkError, State};
@@ -73,6 +72,11 @@ pub enum Step {
     Reply {
         /// With this.
         text: String,
+    },
+    /// Puts an emoji on the message.
+    React {
+        /// Which.
+        emoji: String,
     },
     /// Blocks the sender: what it sends from now on reaches nobody, and it is not told.
     Block,
@@ -212,10 +216,10 @@ impl Network {
     fn follow(&self, run: &Run, (own, other): &(String, String), step: Step) -> Option<u64> {
         let followed = match step {
             Step::Wait { ms } => return Some(ms),
-            Step::Type { ms } => {
-                self.state().show_typing(run.phone, run.peer);
-                return Some(ms);
-            }
+            Step::Type { ms } => match self.type_from_phone(own, other, "composing") {
+                Ok(()) => return Some(ms),
+                Err(error) => Err(error),
+            },
             Step::Offline { ms } => {
                 self.switch(run.phone, false);
                 let mut state = self.state();
@@ -225,6 +229,7 @@ impl Network {
             }
             Step::Read => self.mark_read(own, Some(std::slice::from_ref(&run.message))).map(drop),
             Step::Reply { text } => self.send_text(own, other, &text).map(drop),
+            Step::React { emoji } => self.react(own, &run.message, &emoji).map(drop),
             Step::Block => self.set_blocked(own, other, true),
             Step::Unblock => self.set_blocked(own, other, false),
         };
@@ -273,16 +278,6 @@ impl State {
     /// Whether `account` wants nothing from `sender`.
     pub(crate) fn is_blocked(&self, account: usize, sender: usize) -> bool {
         self.accounts.get(account).is_some_and(|account| account.blocked.contains(&sender))
-    }
-
-    /// The other side's companions that are connected see that the person types.
-    fn show_typing(&self, phone: usize, peer: usize) {
-        let (Some(typist), Some(account)) = (self.accounts.get(phone), self.accounts.get(peer)) else { return };
-        let composing = NodeBuilder::new("composing").build();
-        let chatstate = NodeBuilder::new("chatstate").attr("from", typist.jid(0, true)).children([composing]).build();
-        for device in account.devices.keys() {
-            self.write_to(peer, *device, chatstate.clone());
-        }
     }
 }
 

@@ -48,7 +48,9 @@ fn bent(rng: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
         match rng.random_range(0..5) {
             0 => bytes[at] = rng.random(),
             1 => bytes[at] ^= 1 << rng.random_range(0..8),
-            2 => drop(bytes.remove(at)),
+            2 => {
+                bytes.remove(at);
+            }
             3 => bytes.insert(at, rng.random()),
             _ => bytes.truncate(at),
         }
@@ -78,6 +80,10 @@ async fn still_works(simulator: &Simulator) {
     let ben = linked(simulator, BEN).await;
     let id = ben.send(EVE, "still here").await;
     assert_eq!(ben.ack(&id).await.error, None);
+}
+
+fn pick(rng: &mut StdRng, words: &[&'static str]) -> &'static str {
+    words[rng.random_range(0..words.len())]
 }
 
 /// A stanza of a random shape with words that the network knows.
@@ -161,10 +167,9 @@ fn stanza(rng: &mut StdRng, depth: u32) -> Node {
         "120363000000000000@g.us",
         "é\u{0}",
     ];
-    let mut pick = |words: &'static [&'static str]| words[rng.random_range(0..words.len())];
-    let mut node = NodeBuilder::new_dynamic(pick(TAGS).to_owned());
-    let attributes: Vec<(&'static str, &'static str)> = (0..4).map(|_| (pick(NAMES), pick(VALUES))).collect();
-    for (name, value) in attributes {
+    let mut node = NodeBuilder::new(pick(rng, TAGS));
+    for _ in 0..4 {
+        let (name, value) = (pick(rng, NAMES), pick(rng, VALUES));
         node = match (name, rng.random_range(0..3)) {
             ("to" | "from" | "jid" | "participant", 0) => node.attr(name, Jid::pn_device(ANN, rng.random_range(0..40))),
             ("to" | "from" | "jid" | "participant", 1) => node.attr(name, Jid::pn(BEN)),
@@ -264,7 +269,7 @@ fn bomb() -> Vec<u8> {
     let mut push = |value: u32, count: u32, reversed: bool| {
         for bit in 0..count {
             let at = if reversed { count - 1 - bit } else { bit };
-            bits.push(value >> at & 1 == 1);
+            bits.push((value >> at) & 1 == 1);
         }
     };
     push(1, 1, false);
@@ -275,7 +280,7 @@ fn bomb() -> Vec<u8> {
         push(0, 5, true);
     }
     push(0, 7, true);
-    let packed = bits.chunks(8).map(|byte| byte.iter().rev().fold(0_u8, |sum, bit| sum << 1 | u8::from(*bit)));
+    let packed = bits.chunks(8).map(|byte| byte.iter().rev().fold(0_u8, |sum, bit| (sum << 1) | u8::from(*bit)));
     [0x78, 0x9C].into_iter().chain(packed).collect()
 }
 
@@ -395,19 +400,14 @@ async fn bodies_that_are_huge_or_garbage_are_refused_by_the_admin_api() {
     simulator.network().create_phone(ANN, "Ann").unwrap();
     let huge = format!("{{\"phone\":\"{}\"}}", "1".repeat(3 << 20));
     let json = "application/json";
-    let paths = [
-        "/admin/phones",
-        "/admin/faults",
-        "/admin/time",
-        "/admin/limits",
-        "/admin/stream-error",
-        "/admin/disconnect",
-        "/admin/mock-phone/scan-qr",
-        &format!("/admin/phones/{ANN}/send"),
-        &format!("/admin/phones/{ANN}/read"),
-        &format!("/admin/phones/{ANN}/unlink"),
-    ];
-    for path in paths {
+    let mut paths = vec!["/admin/mock-phone/scan-qr".to_owned()];
+    for place in ["phones", "faults", "time", "limits", "stream-error", "disconnect"] {
+        paths.push(format!("/admin/{place}"));
+    }
+    for act in ["send", "read", "unlink", "block"] {
+        paths.push(format!("/admin/phones/{ANN}/{act}"));
+    }
+    for path in &paths {
         assert_eq!(http(&simulator, "POST", path, json, &huge).await.0, 413, "{path}");
         for _ in 0..20 {
             let garbage = String::from_utf8_lossy(&noise(&mut rng, 200)).into_owned();

@@ -12,6 +12,7 @@ mod groups;
 mod iqs;
 mod isolation;
 #[path = "../light/mod.rs"]
+#[expect(dead_code, reason = "the load example uses more of it")]
 mod light;
 mod lines;
 mod media;

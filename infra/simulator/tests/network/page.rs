@@ -1,7 +1,6 @@
 //! The pages, as a browser without scripts uses them.
 
 use hantar_simulator::{Simulator, StanzaDirection, StanzaFilter};
-use image::{GrayImage, ImageFormat, Luma};
 
 use crate::light;
 use crate::support::{http, simulator, within};
@@ -109,18 +108,18 @@ async fn a_code_is_scanned_from_its_text_and_from_a_picture_of_it() {
 }
 
 fn picture_of(text: &str) -> Vec<u8> {
-    const SCALE: u32 = 5;
+    const SCALE: usize = 5;
     let code = fast_qr::QRBuilder::new(text).build().unwrap();
-    let side = u32::try_from(code.size).unwrap();
-    let picture = GrayImage::from_fn((side + 8) * SCALE, (side + 8) * SCALE, |x, y| {
-        let (x, y) = (x / SCALE, y / SCALE);
-        let inside = (4..side + 4).contains(&x) && (4..side + 4).contains(&y);
-        let dark = inside && code[(y - 4) as usize][(x - 4) as usize].value();
-        Luma([if dark { 0 } else { 255 }])
-    });
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
+    let side = (code.size + 8) * SCALE;
+    let shade = |at: usize| {
+        let (x, y) = (at % side / SCALE, at / side / SCALE);
+        let inside = (4..code.size + 4).contains(&x) && (4..code.size + 4).contains(&y);
+        if inside && code[y - 4][x - 4].value() { 0 } else { 255 }
+    };
+    let points: Vec<u8> = (0..side * side).map(shade).collect();
+    let (mut bytes, side) = (Vec::new(), u32::try_from(side).unwrap());
+    png::Encoder::new(&mut bytes, side, side).write_header().unwrap().write_image_data(&points).unwrap();
+    bytes
 }
 
 fn file(name: &str, content: &[u8]) -> Vec<u8> {

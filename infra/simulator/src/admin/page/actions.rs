@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::phone::{peer_of, refusal};
+use super::phone::refusal;
 use super::qr_picture;
 use crate::network::{Network, NetworkError, Script};
 
@@ -70,7 +70,12 @@ pub(super) async fn send(State(network): State<Network>, Path(phone): Path<Strin
         Err(response) => return response,
     };
     let to = text(&fields, "to").trim().trim_start_matches('+').to_owned();
-    match network.send_text(&phone, &to, &text(&fields, "text")) {
+    let words = text(&fields, "text");
+    let sent = match fields.get("picture").filter(|picture| !picture.is_empty()) {
+        Some(picture) => network.phone_send_image(&phone, &to, picture.to_vec(), &words),
+        None => network.send_text(&phone, &to, &words),
+    };
+    match sent {
         Ok(_) => to_chat(&phone, &to),
         Err(error) => refused(&error),
     }
@@ -85,7 +90,7 @@ pub(super) async fn read(
     let done = match &read.peer {
         None => network.mark_read(&phone, None),
         Some(peer) => network.messages(&phone).and_then(|messages| {
-            let of_the_chat = messages.iter().filter(|message| !message.from_me && peer_of(message) == peer);
+            let of_the_chat = messages.iter().filter(|message| !message.from_me && message.other() == peer);
             let ids: Vec<String> = of_the_chat.map(|message| message.id.clone()).collect();
             network.mark_read(&phone, Some(&ids))
         }),

@@ -39,7 +39,7 @@ pub(super) fn routes() -> Router<Network> {
         .route("/page/phones", post(actions::create))
         .route("/page/scan", post(actions::scan))
         .route("/page/scan-picture", post(actions::scan_picture).layer(DefaultBodyLimit::max(MAX_UPLOAD)))
-        .route("/page/phones/{phone}/send", post(actions::send))
+        .route("/page/phones/{phone}/send", post(actions::send).layer(DefaultBodyLimit::max(MAX_UPLOAD)))
         .route("/page/phones/{phone}/read", post(actions::read))
         .route("/page/phones/{phone}/switch", post(actions::switch))
         .route("/page/phones/{phone}/script", post(actions::script))

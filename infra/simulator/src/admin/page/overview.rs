@@ -52,7 +52,7 @@ fn forms(phones: &[PhoneView]) -> Markup {
             form method="post" action="/page/scan-picture" enctype="multipart/form-data" {
                 h2 { "… or pick a picture of it" }
                 (scanner(phones))
-                label { "Picture" input type="file" name="picture" accept="image/png,image/jpeg,image/webp" required; }
+                label { "Picture" input type="file" name="picture" accept="image/png,image/jpeg" required; }
                 button { "Scan" }
             }
         }

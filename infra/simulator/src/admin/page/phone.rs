@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::page;
-use crate::network::{Network, NetworkError, PhoneMessage, PhoneView};
+use crate::network::{Network, NetworkError, PhoneMedia, PhoneMessage, PhoneView};
 
 /// How many messages of a chat are shown.
 const SHOWN: usize = 200;
@@ -25,15 +25,15 @@ pub(super) struct ChatView {
 pub(super) fn chats_of(network: &Network, phone: &str) -> Vec<ChatView> {
     let mut chats: Vec<ChatView> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for message in network.messages(phone).unwrap_or_default().into_iter().rev() {
-        let peer = peer_of(&message).to_owned();
+    let messages = network.messages(phone).unwrap_or_default();
+    for message in messages.into_iter().rev().filter(|message| message.about.is_none()) {
+        let peer = message.other().to_owned();
         let unread = usize::from(!message.from_me && !message.read);
-        match places.get(&peer).and_then(|at| chats.get_mut(*at)) {
-            Some(chat) => chat.unread += unread,
-            None => {
-                places.insert(peer.clone(), chats.len());
-                chats.push(ChatView { name: name_of(network, &peer), peer, last: message, unread });
-            }
+        if let Some(chat) = places.get(&peer).and_then(|at| chats.get_mut(*at)) {
+            chat.unread += unread;
+        } else {
+            places.insert(peer.clone(), chats.len());
+            chats.push(ChatView { name: name_of(network, &peer), peer, last: message, unread });
         }
     }
     chats
@@ -59,7 +59,9 @@ pub(super) async fn chats(State(network): State<Network>, Path(phone): Path<Stri
 pub(super) async fn chat(State(network): State<Network>, Path((phone, peer)): Path<(String, String)>) -> Response {
     answer(network.phone(&phone), |view| {
         let messages = network.messages(&view.phone).unwrap_or_default();
-        let mine: Vec<&PhoneMessage> = messages.iter().filter(|message| peer_of(message) == peer).collect();
+        // Reactions, edits and votes show on the messages they are about.
+        let is_here = |message: &&PhoneMessage| message.other() == peer && message.about.is_none();
+        let mine: Vec<&PhoneMessage> = messages.iter().filter(is_here).collect();
         let unread = mine.iter().any(|message| !message.from_me && !message.read);
         page(
             &view.name,
@@ -68,7 +70,7 @@ pub(super) async fn chat(State(network): State<Network>, Path((phone, peer)): Pa
                 Some(&name_of(&network, &peer)),
                 &html! {
                     div id="messages" data-live data-follow class="screen messages" {
-                        @for message in mine.iter().skip(mine.len().saturating_sub(SHOWN)) { (bubble(message)) }
+                        @for message in mine.iter().skip(mine.len().saturating_sub(SHOWN)) { (bubble(&network, message)) }
                         @if mine.is_empty() { p class="hint" { "No messages yet." } }
                         @if unread { (read_button(&view.phone, &peer)) }
                     }
@@ -113,7 +115,7 @@ pub(super) fn chat_list<'a>(phone: &str, chats: impl Iterator<Item = &'a ChatVie
                     a href={ "/phones/" (phone) "/chats/" (chat.peer) } {
                         strong { (chat.name) }
                         @if chat.unread > 0 { span class="count" { (chat.unread) } }
-                        span class="last" { @if chat.last.from_me { "You: " } (chat.last.text) }
+                        span class="last" { @if chat.last.from_me { "You: " } (summary(&chat.last)) }
                     }
                 }
             }
@@ -193,17 +195,60 @@ fn read_button(phone: &str, peer: &str) -> Markup {
     }
 }
 
-fn bubble(message: &PhoneMessage) -> Markup {
+fn bubble(network: &Network, message: &PhoneMessage) -> Markup {
     let class = match (message.from_me, message.read) {
         (true, _) => "bubble me",
         (false, false) => "bubble unread",
         (false, true) => "bubble",
     };
     html! {
-        p class=(class) {
-            (message.text)
-            small { (clock(message.received_at)) @if message.from_me && message.read { " ✓✓" } }
+        div class=(class) {
+            @if message.chat.is_some() && !message.from_me { strong { (name_of(network, &message.from)) } }
+            @if let Some(media) = &message.media { (file(media)) }
+            (if message.revoked { "This message was deleted" } else { &message.text })
+            @if message.text.is_empty() && message.media.is_none() && !message.revoked { "(" (message.kind) ")" }
+            @if !message.options.is_empty() { (poll(message)) }
+            @if !message.reactions.is_empty() {
+                span class="reactions" { @for emoji in message.reactions.values() { (emoji) } }
+            }
+            small {
+                @if message.edited { "edited " }
+                (clock(message.received_at))
+                @if message.from_me && message.read { " ✓✓" }
+            }
         }
+    }
+}
+
+fn file(media: &PhoneMedia) -> Markup {
+    let name = media.file_name.as_deref().unwrap_or(&media.mime);
+    html! {
+        @match (&media.path, &media.problem) {
+            (Some(path), _) if media.mime.starts_with("image/") => img src=(path) alt=(name) loading="lazy";,
+            (Some(path), _) => a href=(path) { "📎 " (name) },
+            (None, problem) => em { (problem.as_deref().unwrap_or("no file")) },
+        }
+    }
+}
+
+fn poll(message: &PhoneMessage) -> Markup {
+    html! {
+        ul {
+            @for option in &message.options {
+                li { (option) " " (message.votes.values().filter(|chosen| chosen.contains(option)).count()) }
+            }
+        }
+    }
+}
+
+/// A message in one line.
+fn summary(message: &PhoneMessage) -> &str {
+    if message.revoked {
+        "This message was deleted"
+    } else if message.text.is_empty() {
+        &message.kind
+    } else {
+        &message.text
     }
 }
 
@@ -213,13 +258,10 @@ fn clock(at_ms: u64) -> String {
     format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
 }
 
-/// Who is on the other side of a chat.
-pub(super) fn peer_of(message: &PhoneMessage) -> &str {
-    if message.from_me { &message.to } else { &message.from }
-}
-
+/// What the other side of a chat is called: a person, or a group.
 fn name_of(network: &Network, peer: &str) -> String {
-    network.phone(peer).map_or_else(|_| peer.to_owned(), |phone| phone.name)
+    let person = network.phone(peer).map(|phone| phone.name);
+    person.or_else(|_| network.group(peer).map(|group| group.subject)).unwrap_or_else(|_| peer.to_owned())
 }
 
 /// The page, or the one that says what is wrong.
