@@ -105,6 +105,7 @@ async function open() {
 	socket.ev.on('group-participants.update', change => say('members', { jid: change.id, action: change.action, count: change.participants.length }))
 	socket.ev.on('presence.update', ({ id, presences }) => say('presence', { jid: id, states: Object.values(presences).map(one => one.lastKnownPresence) }))
 	socket.ev.on('messaging-history.set', history => say('history', { messages: history.messages.length }))
+	socket.ws.on('CB:iq,,link_code_companion_reg', () => say('code_offered'))
 	socket.ws.on('CB:ack', node => say('ack', { id: node.attrs.id, class: node.attrs.class, error: node.attrs.error }))
 }
 

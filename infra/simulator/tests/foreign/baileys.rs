@@ -167,6 +167,8 @@ async fn baileys_pairs_by_a_code_and_asks_about_people() {
     let ann = Companion::start(&simulator).await;
     ann.event("qr", |_| true).await;
     let code = ann.call("pair_code", json!({ "phone": ANN })).await;
+    // The code is shown before the server knows of it.
+    ann.event("code_offered", |_| true).await;
     network.enter_pair_code(ANN, code["code"].as_str().unwrap()).unwrap();
     ann.event("open", |_| true).await;
     let found = ann.call("on_whatsapp", json!({ "phone": BEN })).await;

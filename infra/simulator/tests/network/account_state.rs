@@ -38,6 +38,9 @@ async fn a_setting_of_one_companion_reaches_its_sibling_and_the_phone_and_the_ot
     let network = simulator.network();
     network.create_phone(BEN, "Ben").unwrap();
     let (first, second) = (linked(&simulator, ANN).await, linked(&simulator, ANN).await);
+    for companion in [&first, &second] {
+        companion.client.wait_for_startup_sync(PATIENCE).await.unwrap();
+    }
     first.client.chat_actions().pin_chat(&pn(BEN)).await.unwrap();
     let pin = |event: &Event| matches!(event, Event::PinUpdate(_)).then_some(());
     second.event("pin", pin).await;
@@ -205,6 +208,6 @@ async fn a_status_reaches_the_people_it_names() {
         .send_text("sunset", 0, FontType::SYSTEM, &[pn(BEN)], StatusSendOptions::default())
         .await
         .unwrap();
-    let shown = network.wait_for_messages(BEN, 1, PATIENCE).await.unwrap();
-    assert_eq!((shown[0].text.as_str(), shown[0].chat.as_deref()), ("sunset", Some("status@broadcast")));
+    let shown = network.wait_for_messages(BEN, 2, PATIENCE).await.unwrap();
+    assert_eq!((shown[1].text.as_str(), shown[1].chat.as_deref()), ("sunset", Some("status@broadcast")));
 }

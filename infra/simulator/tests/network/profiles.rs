@@ -1,5 +1,6 @@
 //! Presence, typing, profiles, privacy, block lists and tokens.
 
+use hantar_simulator::{StanzaDirection, StanzaFilter};
 use wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
 use whatsapp_rust::types::events::Event;
 
@@ -80,12 +81,15 @@ async fn what_a_blocked_person_writes_is_acked_and_reaches_nobody() {
     let simulator = simulator().await;
     let network = simulator.network();
     let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    ann.send(BEN, "hi").await;
+    ben.texts(1).await;
+    network.wait_for_messages(BEN, 1, PATIENCE).await.unwrap();
     ben.client.blocking().block(&pn(ANN)).await.unwrap();
     assert_eq!(ben.client.blocking().get_blocklist().await.unwrap().len(), 1);
     let id = ann.send(BEN, "hello?").await;
     assert_eq!(ann.ack(&id).await.error, None);
     assert!(ben.event_within(SILENCE, |event| crate::support::texts_of(event).pop()).await.is_none());
-    assert!(network.messages(BEN).unwrap().is_empty());
+    assert_eq!(network.messages(BEN).unwrap().len(), 1);
     ben.client.blocking().unblock(&pn(ANN)).await.unwrap();
     let id = ann.send(BEN, "friends again").await;
     assert_eq!(ben.texts(1).await, [(id, "friends again".to_owned())]);
@@ -115,7 +119,19 @@ async fn a_token_of_a_companion_opens_a_restricted_account() {
     // Ben writes first, which makes his client vouch for Ann.
     ben.send(ANN, "hi").await;
     ann.texts(1).await;
-    ann.event("token", |event| matches!(event, Event::Notification(node) if node.get().get_attr("type").is_some_and(|kind| kind.as_str() == "privacy_token")).then_some(())).await;
+    let token = StanzaFilter { phone: Some(ANN.into()), tag: Some("notification".into()), ..StanzaFilter::default() };
+    let mut seen = 0;
+    let id = loop {
+        let found = network.wait_for_stanzas(&token, seen + 1, PATIENCE).await;
+        assert!(found.len() > seen, "no token came");
+        seen = found.len();
+        if let Some(token) = found.into_iter().find(|stanza| stanza.r#type.as_deref() == Some("privacy_token")) {
+            break token.id;
+        }
+    };
+    let taken =
+        StanzaFilter { id, direction: Some(StanzaDirection::In), tag: Some("ack".into()), ..StanzaFilter::default() };
+    assert_eq!(network.wait_for_stanzas(&taken, 1, PATIENCE).await.len(), 1);
     network.restrict(BEN, true).unwrap();
     let id = ann.client.send_message(pn(BEN), text("hello")).await.unwrap().message_id;
     assert_eq!(ann.ack(&id).await.error, None);

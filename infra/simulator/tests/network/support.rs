@@ -131,7 +131,12 @@ pub(crate) async fn linked(simulator: &Simulator, phone: &str) -> Companion {
         simulator.network().create_phone(phone, &format!("Name of {phone}")).unwrap();
     }
     let companion = start(simulator, Arc::new(InMemoryBackend::new()), phone).await;
-    companion.ready().await;
+    if let Err(error) = companion.client.wait_for_connected(PATIENCE).await {
+        for entry in simulator.network().stanzas(&StanzaFilter::default()) {
+            println!("{} {:?} {:?} {:.300}", entry.at_ms, entry.direction, entry.device, entry.xml);
+        }
+        panic!("{phone} is not ready: {error}");
+    }
     companion
 }
 
