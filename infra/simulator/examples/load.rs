@@ -8,7 +8,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    clippy::expect_used,
     reason = "a program that measures and prints, and stops at the first thing that goes wrong"
 )]
 
@@ -298,7 +297,7 @@ async fn react(
     latencies: &mpsc::UnboundedSender<Duration>,
 ) -> Result<()> {
     let attribute = |name: &str| stanza.attrs.get(name).map(|value| value.as_str().into_owned()).unwrap_or_default();
-    let (id, from) = (attribute("id"), stanza.attrs.get("from").and_then(|from| from.to_jid()));
+    let (id, from) = (attribute("id"), stanza.attrs.get("from").and_then(wacore_binary::NodeValue::to_jid));
     match stanza.tag.as_ref() {
         "ack" if attribute("class") == "message" => {
             tally.acks.fetch_add(1, Ordering::Relaxed);

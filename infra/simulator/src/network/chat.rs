@@ -277,7 +277,7 @@ mod tests {
 
     fn change(id: &str, kind: &str, text: &str) -> PhoneMessage {
         let (kind, text, about) = (kind.into(), text.into(), Some("A".into()));
-        PhoneMessage { kind, text, about, ..message(id, false) }
+        PhoneMessage { text, kind, about, ..message(id, false) }
     }
 
     #[test]

@@ -164,7 +164,7 @@ async fn baileys_comes_back_after_the_line_broke_and_misses_nothing() {
 async fn baileys_pairs_by_a_code_and_asks_about_people() {
     let simulator = network_of(&[ANN, BEN]).await;
     let network = simulator.network();
-    let ann = Companion::start(&simulator).await;
+    let ann = Companion::start(&simulator);
     ann.event("qr", |_| true).await;
     let code = ann.call("pair_code", json!({ "phone": ANN })).await;
     // The code is shown before the server knows of it.

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Notify;
 
 /// A JavaScript client on a busy machine takes its time; nothing waits this long when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A companion device played by Baileys.
 pub(crate) struct Companion {
@@ -43,7 +43,7 @@ fn modules() -> PathBuf {
 
 impl Companion {
     /// Starts one that nobody linked yet; its log-in lives as long as this value.
-    pub(crate) async fn start(simulator: &Simulator) -> Self {
+    pub(crate) fn start(simulator: &Simulator) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = json!({
             "url": simulator.websocket_url(),
@@ -77,7 +77,7 @@ impl Companion {
 
     /// Starts one and links it to a phone by its QR code.
     pub(crate) async fn linked(simulator: &Simulator, phone: &str) -> Self {
-        let companion = Self::start(simulator).await;
+        let companion = Self::start(simulator);
         let qr = companion.event("qr", |_| true).await;
         simulator.network().scan_qr(qr["qr"].as_str().unwrap(), Some(phone)).unwrap();
         companion.event("open", |_| true).await;

@@ -83,7 +83,9 @@ pub(crate) async fn pair<S: Future<Output = Result<()>>>(
     let success = light.until(|node| node.get_optional_child("pair-success").is_some()).await?;
     let part =
         |name: &str| success.get_optional_child("pair-success").and_then(|success| success.get_optional_child(name));
-    let jid = |name: &str| part("device").and_then(|device| device.attrs.get(name)).and_then(|jid| jid.to_jid());
+    let jid = |name: &str| {
+        part("device").and_then(|device| device.attrs.get(name)).and_then(wacore_binary::NodeValue::to_jid)
+    };
     let (pn, lid) = (jid("jid").context("no number")?, jid("lid").context("no LID")?);
     let vouched = part("device-identity").map(bytes_of).context("no device identity")?;
     // Nobody writes to this device with keys, so its own signature over the identity is left out.

@@ -127,7 +127,7 @@ async fn every_kind_of_content_passes_and_the_phone_names_it() {
     let ann = linked(&simulator, ANN).await;
     let none = Message::default;
     let image = Message { image_message: MessageField::some(ImageMessage::default()), ..none() };
-    let once = FutureProofMessage { message: MessageField::some(image), ..Default::default() };
+    let once = FutureProofMessage { message: MessageField::some(image) };
     let named = |name: &str| Some(name.to_owned());
     let contact =
         ContactMessage { display_name: named("Eve"), vcard: named("BEGIN:VCARD\nEND:VCARD"), ..Default::default() };

@@ -102,7 +102,7 @@ async fn a_restricted_account_refuses_strangers_until_it_wrote_to_them() {
     network.create_phone(BEN, "restricted:ben").unwrap();
     let ann = linked(&simulator, ANN).await;
     let refused = ann.send(BEN, "an offer for you").await;
-    assert_eq!(ann.ack(&refused).await.error.map(|error| error.to_string()).as_deref(), Some("463"));
+    assert_eq!(ann.ack(&refused).await.error.as_deref(), Some("463"));
     assert!(network.messages(BEN).unwrap().is_empty());
     network.send_text(BEN, ANN, "who are you?").unwrap();
     ann.texts(1).await;
