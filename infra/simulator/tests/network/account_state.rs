@@ -20,9 +20,7 @@ async fn a_companion_learns_the_name_its_phone_has() {
     let network = simulator.network();
     network.create_phone(ANN, "Ann of the sea").unwrap();
     let ann = linked(&simulator, ANN).await;
-    ann.event("name", |event| matches!(event, Event::SelfPushNameUpdated(_)).then_some(())).await;
-    let settings = network.shared_settings(ANN).unwrap();
-    assert_eq!(settings.iter().map(|setting| setting.index[0].as_str()).collect::<Vec<_>>(), ["setting_pushName"]);
+    ann.client.wait_for_startup_sync(PATIENCE).await.unwrap();
     network.change_setting(ANN, &SettingChange::Name { name: "Ann of the hills".into() }).unwrap();
     let name = |event: &Event| match event {
         Event::SelfPushNameUpdated(update) => Some(update.new_name.clone()).filter(|name| name == "Ann of the hills"),
@@ -30,6 +28,8 @@ async fn a_companion_learns_the_name_its_phone_has() {
     };
     ann.event("new name", name).await;
     assert_eq!(network.phone(ANN).unwrap().name, "Ann of the hills");
+    let settings = network.shared_settings(ANN).unwrap();
+    assert_eq!(settings.iter().map(|setting| setting.index[0].as_str()).collect::<Vec<_>>(), ["setting_pushName"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
