@@ -17,7 +17,7 @@ use crate::network::{Business, GroupChange, GroupView, MAX_FILE, Network, Networ
 const MAX_JSON: usize = MAX_FILE / 3 * 4 + (64 << 10);
 
 #[derive(Deserialize)]
-struct File {
+struct Upload {
     to: String,
     kind: String,
     base64: String,
@@ -121,7 +121,9 @@ pub(super) fn routes() -> Router<Network> {
         .merge(media)
 }
 
-fn sent(id: &str) -> Sent {
+/// What sending came to.
+fn sent(id: Result<String, NetworkError>) -> Sent {
+    let id = id?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))))
 }
 
@@ -129,30 +131,30 @@ fn decoded(field: &'static str, text: &str) -> Result<Vec<u8>, NetworkError> {
     BASE64_STANDARD.decode(text).map_err(|_| NetworkError::invalid(field, "must be base64"))
 }
 
-async fn send_file(State(network): State<Network>, Path(phone): Path<String>, Body(file): Body<File>) -> Sent {
+async fn send_file(State(network): State<Network>, Path(phone): Path<String>, Body(file): Body<Upload>) -> Sent {
     let bytes = decoded("base64", &file.base64)?;
-    let File { to, kind, mime, caption, file_name, .. } = file;
-    sent(&network.send_file(&phone, &to, &Attachment { kind, bytes, mime, caption, file_name })?)
+    let Upload { to, kind, mime, caption, file_name, .. } = file;
+    sent(network.send_file(&phone, &to, &Attachment { kind, bytes, mime, caption, file_name }))
 }
 
 async fn react(State(network): State<Network>, Path(phone): Path<String>, Body(on): Body<OnMessage>) -> Sent {
-    sent(&network.react(&phone, &on.id, &on.emoji)?)
+    sent(network.react(&phone, &on.id, &on.emoji))
 }
 
 async fn edit(State(network): State<Network>, Path(phone): Path<String>, Body(on): Body<OnMessage>) -> Sent {
-    sent(&network.edit_message(&phone, &on.id, &on.text)?)
+    sent(network.edit_message(&phone, &on.id, &on.text))
 }
 
 async fn revoke(State(network): State<Network>, Path(phone): Path<String>, Body(on): Body<OnMessage>) -> Sent {
-    sent(&network.revoke_message(&phone, &on.id)?)
+    sent(network.revoke_message(&phone, &on.id))
 }
 
 async fn poll(State(network): State<Network>, Path(phone): Path<String>, Body(poll): Body<Poll>) -> Sent {
-    sent(&network.send_poll(&phone, &poll.to, &poll.question, &poll.options, poll.single)?)
+    sent(network.send_poll(&phone, &poll.to, &poll.question, &poll.options, poll.single))
 }
 
 async fn vote(State(network): State<Network>, Path(phone): Path<String>, Body(on): Body<OnMessage>) -> Sent {
-    sent(&network.vote(&phone, &on.id, &on.options)?)
+    sent(network.vote(&phone, &on.id, &on.options))
 }
 
 async fn typing(State(network): State<Network>, Path(phone): Path<String>) -> AdminResult<Json<Value>> {
@@ -233,7 +235,7 @@ async fn calls(State(network): State<Network>, Path(phone): Path<String>) -> Adm
 }
 
 async fn ring(State(network): State<Network>, Path(phone): Path<String>, Body(call): Body<Call>) -> Sent {
-    sent(&network.ring(&phone, &call.to, call.video)?)
+    sent(network.ring(&phone, &call.to, call.video))
 }
 
 async fn hang_up(State(network): State<Network>, Path((phone, id)): Path<(String, String)>) -> AdminResult<StatusCode> {

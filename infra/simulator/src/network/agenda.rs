@@ -97,13 +97,13 @@ impl Agenda {
         }
     }
 
-    /// The phone is on: its scripts go on.
-    fn resume(&mut self, phone: usize, now_ms: u64) {
+    /// The phone is on since this moment: its scripts go on.
+    fn resume(&mut self, phone: usize, moment_ms: u64) {
         let (resumed, others) = std::mem::take(&mut self.interrupted).into_iter().partition(|run| run.phone == phone);
         self.interrupted = others;
         let resumed: Vec<Run> = resumed;
         for run in resumed {
-            self.plan(now_ms, Appointment::Step(run));
+            self.plan(moment_ms, Appointment::Step(run));
         }
     }
 
@@ -133,9 +133,8 @@ impl State {
         self.planned.notify_one();
     }
 
-    pub(crate) fn resume_scripts(&mut self, phone: usize) {
-        let now = self.now_ms();
-        self.agenda.resume(phone, now);
+    pub(crate) fn resume_scripts(&mut self, phone: usize, moment_ms: u64) {
+        self.agenda.resume(phone, moment_ms);
         self.planned.notify_one();
     }
 }
@@ -180,7 +179,7 @@ impl Network {
             match due {
                 None => return done,
                 Some((moment, Appointment::Step(run))) => self.do_step(moment, run),
-                Some((_, Appointment::BackOnline { phone })) => self.switch(phone, true),
+                Some((moment, Appointment::BackOnline { phone })) => self.switch(phone, true, moment),
                 Some((_, Appointment::Delivery { phone, delivery, .. })) => self.hand_to_phone(phone, delivery),
             }
         }

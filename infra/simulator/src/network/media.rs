@@ -1,7 +1,7 @@
 //! Files: what clients and phones uploaded, by the path they are fetched with. The store sees ciphertexts only, but
 //! for the files a phone opened to show them. Bounded: the oldest files go first, as on the real network.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, OnceLock};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -73,7 +73,7 @@ struct Shelf {
     /// Paths in the order they came.
     order: VecDeque<String>,
     kept: usize,
-    gone: HashMap<String, ()>,
+    gone: HashSet<String>,
     /// Finished uploads by their token, so that a client that asks does not send again.
     by_token: HashMap<String, String>,
     unfinished: VecDeque<(String, BytesMut)>,
@@ -142,7 +142,7 @@ impl MediaStore {
         let shelf = lock(&self.shelf);
         match shelf.files.get(path) {
             Some(bytes) => Stored::Here(bytes.clone()),
-            None if shelf.gone.contains_key(path) => Stored::Gone,
+            None if shelf.gone.contains(path) => Stored::Gone,
             None => Stored::Never,
         }
     }
@@ -155,7 +155,9 @@ impl MediaStore {
             // What a phone opened stays on the phone.
             None => shelf.files.keys().filter(|known| known.starts_with(PATH_PREFIX)).cloned().collect(),
         };
-        paths.iter().for_each(|path| shelf.forget(path));
+        for path in &paths {
+            shelf.forget(path);
+        }
         shelf.order.retain(|path| !paths.contains(path));
         paths.len()
     }
@@ -175,7 +177,7 @@ impl Shelf {
     fn forget(&mut self, path: &str) {
         if let Some(bytes) = self.files.remove(path) {
             self.kept -= bytes.len();
-            self.gone.insert(path.to_owned(), ());
+            self.gone.insert(path.to_owned());
         }
     }
 }

@@ -64,12 +64,12 @@ impl Network {
     /// Switches a phone on or off. Off, it gives no sign of life: what arrives waits until it is on again.
     pub fn set_online(&self, phone: &str, online: bool) -> Result<(), NetworkError> {
         let account = self.state().known_phone(phone)?;
-        self.switch(account, online);
+        self.switch(account, online, self.now_ms());
         Ok(())
     }
 
-    /// The same for an account by its number.
-    pub(crate) fn switch(&self, account: usize, online: bool) {
+    /// The same for an account by its number, as of the moment when it was to happen.
+    pub(crate) fn switch(&self, account: usize, online: bool, moment_ms: u64) {
         let waiting = {
             let mut state = self.state();
             let entry = state.accounts.get_mut(account);
@@ -83,7 +83,7 @@ impl Network {
             self.hand_to_phone(account, delivery);
         }
         if online {
-            self.state().resume_scripts(account);
+            self.state().resume_scripts(account, moment_ms);
         }
     }
 

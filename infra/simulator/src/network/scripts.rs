@@ -199,7 +199,7 @@ impl Network {
                 return;
             }
             self.count(Count::ScriptSteps);
-            if let Some(length) = self.follow(&run, &numbers, step) {
+            if let Some(length) = self.follow(&run, &numbers, step, moment) {
                 self.state().plan(moment.saturating_add(length), Appointment::Step(run));
                 return;
             }
@@ -213,7 +213,7 @@ impl Network {
     }
 
     /// Does one step. Gives how long it takes, if it does.
-    fn follow(&self, run: &Run, (own, other): &(String, String), step: Step) -> Option<u64> {
+    fn follow(&self, run: &Run, (own, other): &(String, String), step: Step, moment: u64) -> Option<u64> {
         let followed = match step {
             Step::Wait { ms } => return Some(ms),
             Step::Type { ms } => match self.type_from_phone(own, other, "composing") {
@@ -221,10 +221,8 @@ impl Network {
                 Err(error) => Err(error),
             },
             Step::Offline { ms } => {
-                self.switch(run.phone, false);
-                let mut state = self.state();
-                let back = state.now_ms().saturating_add(ms);
-                state.plan(back, Appointment::BackOnline { phone: run.phone });
+                self.switch(run.phone, false, moment);
+                self.state().plan(moment.saturating_add(ms), Appointment::BackOnline { phone: run.phone });
                 return None;
             }
             Step::Read => self.mark_read(own, Some(std::slice::from_ref(&run.message))).map(drop),

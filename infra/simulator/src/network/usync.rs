@@ -82,7 +82,7 @@ impl Account {
                 Some(picture) => Some(NodeBuilder::new("picture").attr("id", picture.id).build()),
                 None => hidden("picture", 404),
             },
-            "business" if profile.business.is_some() => Some(self.verified_name()),
+            "business" if profile.business.is_some() => Some(verified_name()),
             "disappearing_mode" => {
                 let (duration, since) = profile.disappearing;
                 Some(NodeBuilder::new("disappearing_mode").attr("duration", duration).attr("t", since).build())
@@ -90,12 +90,12 @@ impl Account {
             _ => None,
         }
     }
+}
 
-    /// A business is told from a person by its name's certificate, which the simulator does not sign.
-    fn verified_name(&self) -> Node {
-        let name = NodeBuilder::new("verified_name").attr("verified_level", "unknown").attr("serial", "1").build();
-        NodeBuilder::new("business").children([name]).build()
-    }
+/// A business is told from a person by its name's certificate, which the simulator does not sign.
+fn verified_name() -> Node {
+    let name = NodeBuilder::new("verified_name").attr("verified_level", "unknown").attr("serial", "1").build();
+    NodeBuilder::new("business").children([name]).build()
 }
 
 fn contact(presence: &'static str) -> Node {

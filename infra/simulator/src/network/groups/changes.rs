@@ -132,7 +132,8 @@ impl State {
             return Err(Refusal::FORBIDDEN);
         }
         let all_add = group.modes.get("member_add_mode").is_none_or(|mode| mode == "all_member_add");
-        if !group.is_admin(actor) && !(change == MemberChange::Add && all_add) {
+        let may = group.is_admin(actor) || (change == MemberChange::Add && all_add);
+        if !may {
             return Err(Refusal::FORBIDDEN);
         }
         let mut told: BTreeSet<usize> = group.members.keys().copied().collect();

@@ -17,7 +17,8 @@ impl State {
         let fresh = self.ids.invite_code();
         let group = self.groups.get_mut(asked.id).ok_or(Refusal::NOT_FOUND)?;
         let all_link = group.modes.get("member_link_mode").is_some_and(|mode| mode == "all_member_link");
-        if !group.is_admin(asked.actor) && !(all_link && group.members.contains_key(&asked.actor)) {
+        let may = group.is_admin(asked.actor) || (all_link && group.members.contains_key(&asked.actor));
+        if !may {
             return Err(Refusal::NOT_AUTHORIZED);
         }
         if reset {

@@ -74,6 +74,9 @@ pub struct GroupChange {
     pub leave: bool,
 }
 
+/// What each companion gets, by account and device.
+type Copies = Vec<((usize, u16), Node)>;
+
 /// A message to a group, looked up once.
 struct GroupRoute {
     id: String,
@@ -208,7 +211,7 @@ impl Network {
         endpoint: &mut SignalEndpoint,
         route: &GroupRoute,
         letter: &Letter,
-    ) -> Result<Vec<((usize, u16), Node)>, SignalError> {
+    ) -> Result<Copies, SignalError> {
         if route.holders.is_empty() {
             endpoint.renew_sender_key(&route.group, &route.address);
         }
