@@ -203,11 +203,8 @@ async fn a_status_reaches_the_people_it_names() {
     let network = simulator.network();
     network.create_phone(BEN, "Ben").unwrap();
     let ann = linked(&simulator, ANN).await;
-    ann.client
-        .status()
-        .send_text("sunset", 0, FontType::SYSTEM, &[pn(BEN)], StatusSendOptions::default())
-        .await
-        .unwrap();
+    let ben = whatsapp_rust::Jid::lid(network.phone(BEN).unwrap().lid);
+    ann.client.status().send_text("sunset", 0, FontType::SYSTEM, &[ben], StatusSendOptions::default()).await.unwrap();
     let shown = network.wait_for_messages(BEN, 2, PATIENCE).await.unwrap();
     assert_eq!((shown[1].text.as_str(), shown[1].chat.as_deref()), ("sunset", Some("status@broadcast")));
 }
