@@ -239,11 +239,14 @@ impl Network {
 }
 
 impl State {
-    /// Gives an account the settings every phone has shared: its name, and what its tokens are computed from.
-    pub(crate) fn seed_app_state(&mut self, account: usize) {
+    /// Gives an account the settings its phone shares from the start: its name for a client that has none, and what
+    /// its tokens are computed from.
+    pub(crate) fn seed_app_state(&mut self, account: usize, with_name: bool) {
         let Some(entry) = self.accounts.get(account).filter(|entry| entry.app_state.is_empty()) else { return };
         let (name, salt, by_app_state) = (entry.name.clone(), entry.profile.salt.clone(), entry.profile.salt_by.1);
-        self.share_name(account, &name);
+        if with_name {
+            self.share_name(account, &name);
+        }
         if by_app_state {
             let value = SyncActionValue {
                 timestamp: i64::try_from(self.now_ms()).ok(),

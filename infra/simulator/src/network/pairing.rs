@@ -67,6 +67,8 @@ struct Unsigned {
     account: usize,
     number: u16,
     device: Device,
+    /// Whether the client said a name; one that did not learns its own from the phone.
+    named: bool,
 }
 
 impl State {
@@ -125,7 +127,7 @@ impl State {
         let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
         offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
         let device = new_device(key_index, identity, offer.registration);
-        let unsigned = Unsigned { connection: offer.connection, account, number, device };
+        let unsigned = Unsigned { connection: offer.connection, account, number, device, named: offer.name.is_some() };
         self.pairings.unsigned.insert(id, unsigned);
         Ok(paired)
     }
@@ -182,7 +184,7 @@ impl Network {
             let mut state = self.state();
             let Some(mut unsigned) = state.pairings.unsigned.remove(id) else { return };
             unsigned.device.signed_identity = identity;
-            state.seed_app_state(unsigned.account);
+            state.seed_app_state(unsigned.account, !unsigned.named);
             let Some(account) = state.accounts.get_mut(unsigned.account) else { return };
             account.devices.insert(unsigned.number, unsigned.device);
             state.tell_devices(unsigned.account, unsigned.number, true);

@@ -77,15 +77,13 @@ pub(crate) async fn start_over(
     backend: Arc<InMemoryBackend>,
     phone: &str,
 ) -> Companion {
-    let companion = begin(transport, simulator, backend, phone).await;
-    scan_when_shown(&companion.client, simulator.network().clone(), phone.to_owned());
-    companion
+    begin(transport, simulator, backend, phone, true).await
 }
 
 /// Starts a client that nobody scans a QR code of.
 pub(crate) async fn start_unscanned(simulator: &Simulator, backend: Arc<InMemoryBackend>, name: &str) -> Companion {
     let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
-    begin(transport, simulator, backend, name).await
+    begin(transport, simulator, backend, name, false).await
 }
 
 async fn begin(
@@ -93,6 +91,7 @@ async fn begin(
     simulator: &Simulator,
     backend: Arc<InMemoryBackend>,
     phone: &str,
+    scanned: bool,
 ) -> Companion {
     let bot = Bot::builder()
         .with_backend_arc(backend.clone())
@@ -108,6 +107,10 @@ async fn begin(
     client.set_force_active_delivery_receipts(true);
     let (handler, events) = ChannelEventHandler::new();
     client.subscribe_handler(handler).detach();
+    // Before it starts: a code that is shown to nobody is shown for a minute.
+    if scanned {
+        scan_when_shown(&client, simulator.network().clone(), phone.to_owned());
+    }
     Companion { client, backend, events, unclaimed: Mutex::default(), _handle: bot.spawn() }
 }
 
