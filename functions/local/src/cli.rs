@@ -181,6 +181,9 @@ pub struct ServerArgs {
     /// Where the simulated network listens.
     #[arg(long, default_value = "127.0.0.1:8090")]
     pub simulator_listen: SocketAddr,
+    /// What the simulated network is known by.
+    #[command(flatten)]
+    pub simulator_keys: SimulatorKeyArgs,
     /// A server that speaks WhatsApp's protocol (ws:// or wss://).
     #[arg(long, value_parser = websocket_url)]
     pub whatsapp_url: Option<String>,
@@ -190,6 +193,21 @@ pub struct ServerArgs {
     /// A PEM file with a further root certificate, for the socket and for media.
     #[arg(long)]
     pub whatsapp_ca: Option<PathBuf>,
+}
+
+/// What the simulated network is known by; made at start when absent.
+#[cfg(feature = "simulator")]
+#[derive(Debug, Clone, Args)]
+pub struct SimulatorKeyArgs {
+    /// A PEM file with the certificate that it shows to clients that speak TLS.
+    #[arg(long, requires = "simulator_tls_key")]
+    pub simulator_tls_certificate: Option<PathBuf>,
+    /// A PEM file with that certificate's private key.
+    #[arg(long, requires = "simulator_tls_certificate")]
+    pub simulator_tls_key: Option<PathBuf>,
+    /// A file with the private key (64 hexadecimal digits) of the root that clients check in WhatsApp's own handshake.
+    #[arg(long)]
+    pub simulator_root_key: Option<PathBuf>,
 }
 
 /// `hantar simulator`.
@@ -202,6 +220,9 @@ pub struct SimulatorArgs {
     /// Where the simulated network listens.
     #[arg(long, visible_alias = "simulator-listen", default_value = "127.0.0.1:8090")]
     pub listen: SocketAddr,
+    /// What it is known by.
+    #[command(flatten)]
+    pub keys: SimulatorKeyArgs,
 }
 
 /// `hantar token …`.

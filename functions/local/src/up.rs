@@ -135,9 +135,12 @@ async fn end_earlier_runs(leases: &dyn Leases) -> anyhow::Result<()> {
 #[cfg(feature = "simulator")]
 pub async fn simulator(args: crate::cli::SimulatorArgs) -> anyhow::Result<()> {
     make_private(&args.data.data_dir)?;
-    let config = simulator_config(args.listen, &args.data.data_dir);
-    let simulator = hantar_simulator::Simulator::start(config).await.context("the simulated network does not start")?;
-    say(&format!("The simulated WhatsApp network is at http://{}/", simulator.address()));
+    let (config, keys) = (simulator_config(args.listen, &args.data.data_dir), simulator_keys(&args.keys)?);
+    let simulator = hantar_simulator::Simulator::start_with_keys(config, keys).await;
+    let simulator = simulator.context("the simulated network does not start")?;
+    let address = simulator.address();
+    say(&format!("The simulated WhatsApp network is at http://{address}/, and with TLS at https://{address}/"));
+    say(&format!("Root key for clients that check it: {}", simulator.root_key_hex()));
     stop_signal(Arc::default()).await;
     simulator.shutdown().await;
     Ok(())
@@ -146,6 +149,29 @@ pub async fn simulator(args: crate::cli::SimulatorArgs) -> anyhow::Result<()> {
 #[cfg(feature = "simulator")]
 fn simulator_config(listen: SocketAddr, folder: &std::path::Path) -> hantar_simulator::SimulatorConfig {
     hantar_simulator::SimulatorConfig { listen, seed: 1, state_file: Some(folder.join("simulator.json")) }
+}
+
+#[cfg(feature = "simulator")]
+fn simulator_keys(args: &crate::cli::SimulatorKeyArgs) -> anyhow::Result<hantar_simulator::ServerKeys> {
+    use hantar_simulator::{ServerKeys, TlsCertificate};
+    let read = |name: &str, path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("{name}: {} cannot be read", path.display()))
+    };
+    let tls = match (&args.simulator_tls_certificate, &args.simulator_tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsCertificate {
+            chain_pem: read("--simulator-tls-certificate", certificate)?,
+            key_pem: read("--simulator-tls-key", key)?,
+        }),
+        _ => None,
+    };
+    let root = match &args.simulator_root_key {
+        Some(path) => {
+            let root = ServerKeys::root_from_hex(&read("--simulator-root-key", path)?);
+            Some(root.context("--simulator-root-key: the file must hold 64 hexadecimal digits")?)
+        }
+        None => None,
+    };
+    Ok(ServerKeys { tls, root })
 }
 
 /// Whom the device host talks to.
@@ -162,7 +188,8 @@ impl Network {
         let server = &args.server;
         if server.simulate {
             let config = simulator_config(server.simulator_listen, &args.data.data_dir);
-            let simulator = hantar_simulator::Simulator::start(config).await;
+            let keys = simulator_keys(&server.simulator_keys)?;
+            let simulator = hantar_simulator::Simulator::start_with_keys(config, keys).await;
             let simulator = simulator.with_context(|| {
                 format!(
                     "the simulated network does not start at {}; name another address with --simulator-listen",

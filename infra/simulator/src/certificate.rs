@@ -3,7 +3,7 @@
 
 use buffa::{Message as _, MessageField};
 use serde::{Deserialize, Serialize};
-use wacore_libsignal::protocol::{CurveError, KeyPair};
+use wacore_libsignal::protocol::{CurveError, KeyPair, PrivateKey};
 use waproto::whatsapp::CertChain;
 use waproto::whatsapp::cert_chain::NoiseCertificate;
 use waproto::whatsapp::cert_chain::noise_certificate::Details;
@@ -25,9 +25,20 @@ pub(crate) struct ServerIdentity {
 
 impl ServerIdentity {
     pub(crate) fn generate() -> Result<Self, CurveError> {
-        let mut rng = key_rng();
-        let (root, intermediate, static_key) =
-            (KeyPair::generate(&mut rng), KeyPair::generate(&mut rng), KeyPair::generate(&mut rng));
+        Self::under(KeyPair::generate(&mut key_rng()), KeyPair::generate(&mut key_rng()))
+    }
+
+    /// The same server under another root, given as its 32 private bytes.
+    pub(crate) fn with_root(self, private: &[u8; 32]) -> Result<Self, CurveError> {
+        let root = KeyPair::try_from(PrivateKey::deserialize(private)?)?;
+        if root.public_key == self.root.public_key {
+            return Ok(self);
+        }
+        Self::under(root, self.static_key)
+    }
+
+    fn under(root: KeyPair, static_key: KeyPair) -> Result<Self, CurveError> {
+        let intermediate = KeyPair::generate(&mut key_rng());
         let chain = CertChain {
             intermediate: MessageField::some(certify(1, 0, &intermediate, &root)?),
             leaf: MessageField::some(certify(2, 1, &static_key, &intermediate)?),
@@ -62,6 +73,18 @@ mod tests {
 
     fn details(certificate: &NoiseCertificate) -> Details {
         Details::decode_from_slice(certificate.details.as_ref().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_given_root_signs_for_the_same_server() {
+        let (ours, given) = (ServerIdentity::generate().unwrap(), KeyPair::generate(&mut key_rng()));
+        let server_key = ours.static_key.public_key;
+        let private = *given.private_key.serialize();
+        let under_it = ours.with_root(&private).unwrap();
+        assert_eq!(under_it.root_public_key(), given.public_key.public_key_bytes());
+        assert_eq!(under_it.static_key.public_key, server_key);
+        let chain = under_it.chain.clone();
+        assert_eq!(under_it.with_root(&private).unwrap().chain, chain);
     }
 
     #[test]

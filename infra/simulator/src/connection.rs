@@ -1,75 +1,71 @@
 //! One client's WebSocket: preamble, handshake, then encrypted stanzas both ways until either side is gone.
 //! Whatever a client sends, the worst that happens is the end of its own connection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use bytes::{Buf as _, Bytes, BytesMut};
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
-use wacore_binary::consts::WA_CONN_HEADER;
+use axum::extract::ws::WebSocket;
+use bytes::BytesMut;
+use futures::StreamExt as _;
 use wacore_binary::{Node, marshal, util};
 use wacore_noise::NoiseCipher;
-use wacore_noise::framing::{FrameDecoder, encode_frame};
 use waproto::whatsapp::ClientPayload;
 
+use crate::frames::{FrameError, Frames};
 use crate::handshake::{self, Answer, Established, HandshakeError, Pattern};
-use crate::network::{Network, Opened, Origin, Outbound, Outbox, Outgoing, Session, StanzaDirection, Taken, channel};
+use crate::line::OnTheWay;
+use crate::network::{Count, Network, Opened, Origin, Outbound, Session, StanzaDirection, Taken, channel};
 use crate::time;
+use crate::writer::{Sink, Writer, send_frame, time_for};
 
 /// A client that does not finish its handshake in this time is let go.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
-/// `ED 00 01`: an edge-routing blob (with a three-byte length) stands before the connection header.
-const EDGE_PREAMBLE: [u8; 4] = [b'E', b'D', 0, 1];
-const EDGE_HEAD: usize = 7;
+/// How many stanzas of a client can be on their way; then it is not read any more.
+const MAX_ON_THE_WAY: usize = 1_000;
 
 /// Why a connection ended early; logged, never shown to anybody.
 #[derive(Debug, thiserror::Error)]
-enum ConnectionError {
+pub(crate) enum ConnectionError {
     #[error("the socket failed")]
     Socket(#[from] axum::Error),
-    #[error("the client left")]
-    Left,
-    #[error("the connection does not begin with the WhatsApp header")]
-    Preamble,
+    #[error("no frame came")]
+    Frames(#[from] FrameError),
     #[error("the handshake failed")]
     Handshake(#[from] HandshakeError),
     #[error("the handshake took too long")]
     Slow,
+    #[error("the client said nothing for too long")]
+    Silent,
     #[error("a frame could not be encoded or decrypted")]
     Frame,
     #[error("a stanza could not be read")]
     Stanza(#[from] wacore_binary::error::BinaryError),
 }
 
-/// Frames out of a WebSocket.
-struct Frames {
-    stream: SplitStream<WebSocket>,
-    decoder: FrameDecoder,
-    /// What came before the header was complete; absent once it was.
-    preamble: Option<BytesMut>,
-}
-
-type Sink = SplitSink<WebSocket, Message>;
-
 /// Serves one upgraded socket to its end.
 pub(crate) async fn serve(network: Network, socket: WebSocket) {
     if let Err(error) = talk(&network, socket).await {
+        if !matches!(error, ConnectionError::Frames(FrameError::Left)) {
+            network.count(Count::ConnectionsFailed);
+        }
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended");
     }
 }
 
 async fn talk(network: &Network, socket: WebSocket) -> Result<(), ConnectionError> {
     let (mut sink, stream) = socket.split();
-    let mut frames = Frames { stream, decoder: FrameDecoder::new(), preamble: Some(BytesMut::new()) };
+    let mut frames = Frames::new(stream);
     let shaken = time::at_most(HANDSHAKE_LIMIT, shake_hands(network, &mut sink, &mut frames)).await;
     let Established { pattern, payload, read, write } = shaken.ok_or(ConnectionError::Slow)??;
+    frames.trust();
     let (outbound, outbox) = channel();
-    let connection = network.connected(&outbound);
-    tracing::debug!(?pattern, connection, "a client connected");
-    let mut client = Client::open(network, connection, pattern, &payload, outbound);
-    let writer = Writer { network: network.clone(), origin: client.origin.clone(), sink, cipher: write, count: 0 };
+    let mut presence = Presence { network, connection: network.connected(&outbound), session: None };
+    tracing::debug!(?pattern, presence.connection, "a client connected");
+    network.shook_hands(pattern, frames.edge_routed());
+    let client = Client::open(&mut presence, pattern, &payload, outbound);
+    if client.session.is_some() && !frames.edge_routed() {
+        client.outbound.send(crate::stanza::edge_routing());
+    }
+    let writer = Writer::new(network, &client.origin, sink, write);
     let mut writing = tokio::spawn(writer.run(outbox));
     let ended = tokio::select! {
         ended = client.listen(&mut frames, &read) => ended,
@@ -77,7 +73,6 @@ async fn talk(network: &Network, socket: WebSocket) -> Result<(), ConnectionErro
         _ = &mut writing => Ok(()),
     };
     writing.abort();
-    network.disconnected(connection, client.session);
     ended
 }
 
@@ -95,53 +90,17 @@ async fn shake_hands(network: &Network, sink: &mut Sink, frames: &mut Frames) ->
     }
 }
 
-async fn send_frame(sink: &mut Sink, payload: &[u8]) -> Result<(), ConnectionError> {
-    let frame = encode_frame(payload, None).map_err(|_| ConnectionError::Frame)?;
-    Ok(sink.send(Message::Binary(frame.into())).await?)
+/// A connection's place in the network, given up however its task ends, be it by a panic.
+struct Presence<'a> {
+    network: &'a Network,
+    connection: u64,
+    session: Option<Session>,
 }
 
-impl Frames {
-    async fn next(&mut self) -> Result<BytesMut, ConnectionError> {
-        loop {
-            if let Some(frame) = self.decoder.decode_frame() {
-                return Ok(frame);
-            }
-            match self.stream.next().await.ok_or(ConnectionError::Left)?? {
-                Message::Binary(data) => self.feed(&data)?,
-                Message::Close(_) => return Err(ConnectionError::Left),
-                Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
-            }
-        }
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.network.disconnected(self.connection, self.session);
     }
-
-    fn feed(&mut self, data: &Bytes) -> Result<(), ConnectionError> {
-        let Some(mut preamble) = self.preamble.take() else {
-            self.decoder.feed(data);
-            return Ok(());
-        };
-        preamble.extend_from_slice(data);
-        match skip_preamble(&mut preamble) {
-            Some(true) => self.decoder.feed(&preamble),
-            Some(false) => return Err(ConnectionError::Preamble),
-            None => self.preamble = Some(preamble),
-        }
-        Ok(())
-    }
-}
-
-/// Takes the edge-routing blob and the connection header off: `None` when more bytes are needed, `Some(false)` when
-/// this is something else.
-fn skip_preamble(data: &mut BytesMut) -> Option<bool> {
-    if data.starts_with(&EDGE_PREAMBLE) {
-        let length = data.get(EDGE_PREAMBLE.len()..EDGE_HEAD)?;
-        let length = length.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
-        data.get(..EDGE_HEAD + length)?;
-        data.advance(EDGE_HEAD + length);
-    }
-    let header = data.get(..WA_CONN_HEADER.len())?;
-    let is_ours = header == WA_CONN_HEADER;
-    data.advance(WA_CONN_HEADER.len());
-    Some(is_ours)
 }
 
 /// The reading side after the handshake.
@@ -153,108 +112,89 @@ struct Client {
 }
 
 impl Client {
-    fn open(network: &Network, connection: u64, pattern: Pattern, payload: &ClientPayload, outbound: Outbound) -> Self {
-        let (session, client) = match network.opened(connection, pattern, payload, &outbound) {
-            Opened::Companion(session, phone) => (Some(session), Some((phone, session.device()))),
-            Opened::Pairing | Opened::Refused => (None, None),
+    fn open(presence: &mut Presence<'_>, pattern: Pattern, payload: &ClientPayload, outbound: Outbound) -> Self {
+        let Presence { network, connection, session } = presence;
+        let client = match network.opened(*connection, pattern, payload, &outbound) {
+            Opened::Companion(companion, phone) => {
+                *session = Some(companion);
+                Some((phone, companion.device()))
+            }
+            Opened::Pairing | Opened::Refused => None,
         };
-        Self { network: network.clone(), outbound, origin: Origin { connection, client }, session }
+        let origin = Origin { connection: *connection, client };
+        Self { network: (*network).clone(), outbound, origin, session: *session }
     }
 
-    async fn listen(&mut self, frames: &mut Frames, cipher: &NoiseCipher) -> Result<(), ConnectionError> {
+    async fn listen(&self, frames: &mut Frames, cipher: &NoiseCipher) -> Result<(), ConnectionError> {
+        let clock = self.network.clock();
+        let mut line = OnTheWay::new();
         let mut count = 0_u32;
         loop {
-            let mut frame = frames.next().await?;
-            cipher.decrypt_in_place_with_counter(count, &mut frame).map_err(|_| ConnectionError::Frame)?;
-            count = count.checked_add(1).ok_or(ConnectionError::Frame)?;
-            let encoded = util::unpack_bytes(frame)?;
-            let stanza = marshal::unmarshal_ref(&encoded)?.to_owned();
-            self.network.log(StanzaDirection::In, &self.origin, &stanza, &encoded);
-            if self.take(&stanza) == Taken::ThenCut {
-                self.outbound.cut();
-                // What follows on this socket must not be taken any more.
-                return std::future::pending().await;
+            let moment = line.next_moment();
+            tokio::select! {
+                frame = self.next_frame(frames), if line.len() < MAX_ON_THE_WAY => {
+                    let frame = frame?;
+                    let size = frame.len();
+                    let stanza = self.read(frame, cipher, &mut count)?;
+                    let disturbance = self.network.disturb(&self.origin, StanzaDirection::In);
+                    if disturbance.lost {
+                        return Ok(());
+                    }
+                    if line.is_free_for(&disturbance) {
+                        self.take(&stanza).await;
+                    } else {
+                        line.add(clock.now_ms(), &disturbance, stanza);
+                    }
+                    if let Some(rate) = disturbance.bytes_per_second {
+                        clock.pause(time_for(size, rate)).await;
+                    }
+                }
+                () = clock.reaches(moment.unwrap_or_default()), if moment.is_some() => {
+                    if let Some(stanza) = line.take_due(clock.now_ms()) {
+                        self.take(&stanza).await;
+                    }
+                }
             }
         }
     }
 
-    fn take(&self, stanza: &Node) -> Taken {
+    /// The next frame of a client that gives signs of life; who only pairs may think as long as it likes.
+    async fn next_frame(&self, frames: &mut Frames) -> Result<BytesMut, ConnectionError> {
+        let frame = match self.session {
+            Some(_) => time::at_most(self.network.idle_limit(), frames.next()).await.ok_or(ConnectionError::Silent)?,
+            None => frames.next().await,
+        };
+        Ok(frame?)
+    }
+
+    fn read(&self, mut frame: BytesMut, cipher: &NoiseCipher, count: &mut u32) -> Result<Node, ConnectionError> {
+        cipher.decrypt_in_place_with_counter(*count, &mut frame).map_err(|_| ConnectionError::Frame)?;
+        *count = count.checked_add(1).ok_or(ConnectionError::Frame)?;
+        let encoded = util::unpack_bytes(frame)?;
+        let stanza = marshal::unmarshal_ref(&encoded)?.to_owned();
+        self.network.log(StanzaDirection::In, &self.origin, &stanza, &encoded);
+        Ok(stanza)
+    }
+
+    async fn take(&self, stanza: &Node) {
+        if self.answer(stanza) == Taken::AsTheLast {
+            // The writer ends the connection.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn answer(&self, stanza: &Node) -> Taken {
         let (network, outbound) = (&self.network, &self.outbound);
         match (stanza.tag.as_ref(), self.session) {
             ("iq", session) => network.on_iq(session, outbound, stanza),
             ("message", Some(session)) => return network.on_message(session, outbound, stanza),
             ("receipt", Some(session)) => network.on_receipt(session, outbound, stanza),
             ("ack", Some(session)) => network.on_ack(session, stanza),
-            // Presence, chat states and the like reach nobody yet.
+            ("presence", Some(session)) => network.on_presence(session, stanza),
+            ("call", Some(session)) => network.on_call(session, outbound, stanza),
+            ("chatstate", Some(session)) => network.on_chat_state(session, stanza),
             _ => {}
         }
         Taken::Normally
-    }
-}
-
-/// The writing side: the only one that touches the sink after the handshake.
-struct Writer {
-    network: Network,
-    origin: Origin,
-    sink: Sink,
-    cipher: NoiseCipher,
-    count: u32,
-}
-
-impl Writer {
-    async fn run(mut self, mut outbox: Outbox) {
-        while let Some(outgoing) = outbox.next().await {
-            let written = match outgoing {
-                Outgoing::Stanza(stanza) => self.write(&stanza).await,
-                Outgoing::Cut => return,
-                Outgoing::Close => {
-                    let frame = CloseFrame { code: close_code::NORMAL, reason: "".into() };
-                    let _gone = self.sink.send(Message::Close(Some(frame))).await;
-                    return;
-                }
-            };
-            if let Err(error) = written {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a stanza could not be written");
-                return;
-            }
-        }
-    }
-
-    async fn write(&mut self, stanza: &Arc<Node>) -> Result<(), ConnectionError> {
-        let mut encoded = marshal::marshal_auto(stanza)?;
-        // The first byte says whether the rest is compressed; it is not part of the stanza.
-        let body = encoded.get(1..).unwrap_or_default();
-        self.network.log(StanzaDirection::Out, &self.origin, stanza, body);
-        self.cipher.encrypt_in_place_with_counter(self.count, &mut encoded).map_err(|_| ConnectionError::Frame)?;
-        self.count = self.count.checked_add(1).ok_or(ConnectionError::Frame)?;
-        send_frame(&mut self.sink, &encoded).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn skip(data: &[u8]) -> (Option<bool>, BytesMut) {
-        let mut data = BytesMut::from(data);
-        (skip_preamble(&mut data), data)
-    }
-
-    #[test]
-    fn the_header_is_taken_off_with_and_without_an_edge_routing_blob() {
-        let plain = [&WA_CONN_HEADER[..], b"rest"].concat();
-        let routed = [&b"ED\0\x01\0\0\x03abc"[..], &plain].concat();
-        for data in [plain, routed] {
-            let (ours, rest) = skip(&data);
-            assert_eq!((ours, &rest[..]), (Some(true), &b"rest"[..]));
-        }
-    }
-
-    #[test]
-    fn an_incomplete_preamble_waits_and_a_foreign_one_is_refused() {
-        for data in [&b""[..], b"WA", b"ED\0\x01", b"ED\0\x01\0\0\x05ab", b"ED\0\x01\0\0\x01aWA"] {
-            assert_eq!(skip(data).0, None, "{data:?}");
-        }
-        assert_eq!(skip(b"GET / HTTP").0, Some(false));
     }
 }

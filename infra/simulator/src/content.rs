@@ -1,29 +1,25 @@
 //! What is inside the ciphertexts: building the messages a phone sends and reading the ones it gets.
 
+pub(crate) mod media;
+mod reading;
+
 use buffa::MessageField;
-use wacore::messages::{MessageUtils, decode_plaintext, wrap_device_sent};
+use wacore::messages::{MessageUtils, wrap_device_sent};
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{
     AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId, AppStateSyncKeyShare,
-    HistorySyncNotification, HistorySyncType, ProtocolMessage,
+    HistorySyncNotification, PeerDataOperationRequestResponseMessage, ProtocolMessage, ReactionMessage,
+    SenderKeyDistributionMessage,
 };
-use waproto::whatsapp::{HistorySync, Message};
+use waproto::whatsapp::{Message, MessageKey};
 
-/// The version in `<enc v="2">`, which says how the payload is padded.
-const PADDING_VERSION: u8 = 2;
+pub(crate) use reading::{Content, Shown, read, read_plain};
 
-/// A decrypted message, reduced to what a phone would show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Something for the chat; the text is empty when it has none (a reaction, say).
-    Chat { text: String },
-    /// A copy of what one of the account's own companions sent, with the destination's JID.
-    SentByCompanion { destination: String, text: String },
-    /// A companion asks its phone for app-state keys.
-    KeyRequest,
-    /// Traffic between devices that no chat shows.
-    Silent,
-}
+/// The largest block a zlib stream can store without compression.
+const STORED_BLOCK: usize = 0xFFFF;
+
+/// The id of the one app-state key a phone of the simulator has.
+pub(crate) const APP_STATE_KEY_ID: [u8; 6] = [0, 0, 0, 0, 0, 1];
 
 /// A plain text.
 pub(crate) fn text(text: &str) -> Message {
@@ -38,7 +34,7 @@ pub(crate) fn sent_copy(message: Message, destination: String) -> Message {
 /// The app-state key a phone gives every new companion; without it a companion waits 10 s at each start.
 pub(crate) fn key_share(key: &[u8], now_ms: u64) -> Message {
     let key = AppStateSyncKey {
-        key_id: MessageField::some(AppStateSyncKeyId { key_id: Some(vec![0, 0, 0, 0, 0, 1]) }),
+        key_id: MessageField::some(AppStateSyncKeyId { key_id: Some(APP_STATE_KEY_ID.to_vec()) }),
         key_data: MessageField::some(AppStateSyncKeyData {
             key_data: Some(key.to_vec()),
             fingerprint: MessageField::some(AppStateSyncKeyFingerprint {
@@ -56,18 +52,11 @@ pub(crate) fn key_share(key: &[u8], now_ms: u64) -> Message {
     })
 }
 
-/// "There is no history": some clients hold back new messages until they are told so.
-pub(crate) fn empty_history() -> Message {
-    let nothing = buffa::Message::encode_to_vec(&HistorySync::default());
+/// Where the history is. Some clients hold back new messages until they are told so, be there any or not.
+pub(crate) fn history(notification: HistorySyncNotification) -> Message {
     protocol(ProtocolMessage {
         r#type: Some(ProtocolType::HISTORY_SYNC_NOTIFICATION),
-        history_sync_notification: MessageField::some(HistorySyncNotification {
-            sync_type: Some(HistorySyncType::INITIAL_BOOTSTRAP),
-            chunk_order: Some(1),
-            progress: Some(100),
-            initial_hist_bootstrap_inline_payload: Some(zlib_stored(&nothing)),
-            ..Default::default()
-        }),
+        history_sync_notification: MessageField::some(notification),
         ..Default::default()
     })
 }
@@ -77,53 +66,74 @@ pub(crate) fn padded(message: &Message) -> Vec<u8> {
     MessageUtils::encode_and_pad(message)
 }
 
-/// Reads a decrypted payload; `None` when it is not a message.
-pub(crate) fn read(plaintext: &[u8]) -> Option<Content> {
-    let mut message = decode_plaintext(plaintext, PADDING_VERSION).ok()?;
-    if let Some(mut copy) = message.device_sent_message.take() {
-        let destination = copy.destination_jid.take().unwrap_or_default();
-        return Some(match copy.message.take().map(|inner| classify(&inner)) {
-            Some(Content::Chat { text }) => Content::SentByCompanion { destination, text },
-            _ => Content::Silent,
-        });
-    }
-    Some(classify(&message))
-}
-
-fn classify(message: &Message) -> Content {
-    if let Some(inner) = message.protocol_message.as_option() {
-        let is_request = inner.r#type == Some(ProtocolType::APP_STATE_SYNC_KEY_REQUEST);
-        return if is_request { Content::KeyRequest } else { Content::Silent };
-    }
-    Content::Chat { text: shown_text(message).unwrap_or_default().to_owned() }
-}
-
-fn shown_text(message: &Message) -> Option<&str> {
+/// A message with the sender's key for a group, so that one stanza brings both.
+pub(crate) fn with_distribution(mut message: Message, group: &str, distribution: Vec<u8>) -> Message {
+    message.sender_key_distribution_message = MessageField::some(SenderKeyDistributionMessage {
+        group_id: Some(group.to_owned()),
+        axolotl_sender_key_distribution_message: Some(distribution),
+    });
     message
-        .conversation
-        .as_deref()
-        .or_else(|| message.extended_text_message.as_option()?.text.as_deref())
-        .or_else(|| message.image_message.as_option()?.caption.as_deref())
-        .or_else(|| message.video_message.as_option()?.caption.as_deref())
-        .or_else(|| message.document_message.as_option()?.caption.as_deref())
+}
+
+/// An emoji on a message; an empty one takes it back.
+pub(crate) fn reaction(key: MessageKey, emoji: &str, now_ms: u64) -> Message {
+    let reaction = ReactionMessage {
+        key: MessageField::some(key),
+        text: Some(emoji.to_owned()),
+        sender_timestamp_ms: i64::try_from(now_ms).ok(),
+        ..Default::default()
+    };
+    Message { reaction_message: MessageField::some(reaction), ..Default::default() }
+}
+
+/// Another text in the place of a sent one.
+pub(crate) fn edit(key: MessageKey, text: &str, now_ms: u64) -> Message {
+    protocol(ProtocolMessage {
+        key: MessageField::some(key),
+        r#type: Some(ProtocolType::MESSAGE_EDIT),
+        edited_message: MessageField::some(self::text(text)),
+        timestamp_ms: i64::try_from(now_ms).ok(),
+        ..Default::default()
+    })
+}
+
+/// A sent message taken back.
+pub(crate) fn revoke(key: MessageKey) -> Message {
+    protocol(ProtocolMessage { key: MessageField::some(key), r#type: Some(ProtocolType::REVOKE), ..Default::default() })
+}
+
+/// What a phone answers to a companion that asked it for data.
+pub(crate) fn data_response(response: PeerDataOperationRequestResponseMessage) -> Message {
+    protocol(ProtocolMessage {
+        r#type: Some(ProtocolType::PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE),
+        peer_data_operation_request_response_message: MessageField::some(response),
+        ..Default::default()
+    })
 }
 
 fn protocol(inner: ProtocolMessage) -> Message {
     Message { protocol_message: MessageField::some(inner), ..Default::default() }
 }
 
-/// A zlib stream (RFC 1950) of one stored block: enough for a payload of a few bytes, without a compressor.
-fn zlib_stored(data: &[u8]) -> Vec<u8> {
+/// A zlib stream (RFC 1950) of stored blocks: every reader takes it, and no compressor is needed.
+pub(crate) fn zlib_stored(data: &[u8]) -> Vec<u8> {
     let (mut a, mut b) = (1_u32, 0_u32);
     for byte in data {
         a = (a + u32::from(*byte)) % 65_521;
         b = (b + a) % 65_521;
     }
-    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
-    let mut stream = vec![0x78, 0x01, 0x01];
-    stream.extend(length.to_le_bytes());
-    stream.extend((!length).to_le_bytes());
-    stream.extend(data);
+    let mut stream = vec![0x78, 0x01];
+    let mut blocks = data.chunks(STORED_BLOCK).peekable();
+    if blocks.peek().is_none() {
+        stream.extend([1, 0, 0, 0xFF, 0xFF]);
+    }
+    while let Some(block) = blocks.next() {
+        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        stream.push(u8::from(blocks.peek().is_none()));
+        stream.extend(length.to_le_bytes());
+        stream.extend((!length).to_le_bytes());
+        stream.extend(block);
+    }
     stream.extend(((b << 16) | a).to_be_bytes());
     stream
 }
@@ -132,22 +142,42 @@ fn zlib_stored(data: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn content(message: &Message) -> Content {
+        read(&padded(message)).unwrap().content
+    }
+
     #[test]
     fn a_text_reads_back_as_it_was_written() {
-        assert_eq!(read(&padded(&text("selamat pagi"))), Some(Content::Chat { text: "selamat pagi".into() }));
+        let Content::Shown(shown) = content(&text("selamat pagi")) else { panic!("shown") };
+        assert_eq!((shown.kind.as_str(), shown.text.as_str()), ("text", "selamat pagi"));
     }
 
     #[test]
     fn a_copy_names_the_destination_of_the_original() {
         let copy = sent_copy(text("hi"), "60123@s.whatsapp.net".into());
-        let expected = Content::SentByCompanion { destination: "60123@s.whatsapp.net".into(), text: "hi".into() };
-        assert_eq!(read(&padded(&copy)), Some(expected));
+        let Content::SentByCompanion { destination, shown } = content(&copy) else { panic!("a copy") };
+        assert_eq!((destination.as_str(), shown.text.as_str()), ("60123@s.whatsapp.net", "hi"));
     }
 
     #[test]
     fn traffic_between_devices_is_not_shown() {
-        assert_eq!(read(&padded(&key_share(&[7; 32], 1))), Some(Content::Silent));
-        assert_eq!(read(&padded(&empty_history())), Some(Content::Silent));
+        assert_eq!(content(&key_share(&[7; 32], 1)), Content::Silent);
+        assert_eq!(content(&history(HistorySyncNotification::default())), Content::Silent);
+        assert_eq!(content(&with_distribution(Message::default(), "g", vec![1])), Content::Silent);
+    }
+
+    #[test]
+    fn what_is_about_another_message_names_it() {
+        let key = || MessageKey { id: Some("A".into()), ..Default::default() };
+        let table = [
+            (reaction(key(), "👍", 1), "reaction", "👍"),
+            (edit(key(), "new", 1), "edit", "new"),
+            (revoke(key()), "revoke", ""),
+        ];
+        for (message, kind, text) in table {
+            let Content::Shown(shown) = content(&message) else { panic!("{kind} is shown") };
+            assert_eq!((shown.kind.as_str(), shown.text.as_str(), shown.about.as_deref()), (kind, text, Some("A")));
+        }
     }
 
     #[test]

@@ -6,20 +6,28 @@ mod admin;
 mod certificate;
 mod connection;
 mod content;
+mod door;
 mod entropy;
+mod frames;
 mod handshake;
+mod line;
 mod network;
 mod signal;
 mod simulator;
 mod stanza;
 mod state_file;
 mod time;
+mod tls;
+mod writer;
 
+pub use content::media::Attachment;
 pub use handshake::Pattern;
 pub use network::{
-    ActiveFault, CompanionView, Fault, FaultKind, LoggedStanza, Network, NetworkError, Paired, PhoneMessage, PhoneView,
-    StanzaDirection, StanzaFilter,
+    ActiveFault, Business, CompanionView, Fault, FaultKind, GroupChange, GroupView, LoggedStanza, MemberView, Network,
+    NetworkError, NetworkTime, Paired, PhoneCall, PhoneMedia, PhoneMessage, PhoneView, Refusal, Role, Script,
+    ScriptRule, SettingChange, SharedSetting, StanzaDirection, StanzaFilter, Step, TimeChange, When,
 };
 pub use signal::SignalError;
-pub use simulator::{Simulator, SimulatorConfig, SimulatorError};
+pub use simulator::{ServerKeys, Simulator, SimulatorConfig, SimulatorError};
 pub use state_file::StateFileError;
+pub use tls::{TlsCertificate, TlsError};

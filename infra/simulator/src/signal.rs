@@ -2,6 +2,8 @@
 //! Its sessions are keyed by the peer's LID and device however a stanza was addressed, as one phone keeps one
 //! session per peer device.
 
+mod sender_keys;
+
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
@@ -15,6 +17,7 @@ use wacore_libsignal::protocol::{
 };
 
 use crate::entropy::key_rng;
+use sender_keys::SenderKeys;
 
 type StoreResult<T> = Result<T, SignalProtocolError>;
 
@@ -62,9 +65,10 @@ pub(crate) struct SignalEndpoint {
     sessions: Sessions,
     one_time: OneTimeKeys,
     signed: SignedKey,
+    sender_keys: SenderKeys,
 }
 
-/// What of an endpoint survives a restart: identity, one-time keys and sessions.
+/// What of an endpoint survives a restart: identity, one-time keys, sessions and sender keys.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedEndpoint {
     identity: KeyPair,
@@ -75,6 +79,7 @@ pub(crate) struct SavedEndpoint {
     sessions: Vec<(String, Vec<u8>)>,
     one_time: Vec<(u32, KeyPair)>,
     next_one_time: u32,
+    sender_keys: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Clone)]
@@ -109,6 +114,7 @@ impl SignalEndpoint {
             sessions: Sessions::default(),
             one_time: OneTimeKeys { keys: BTreeMap::new(), next: 1 },
             signed: SignedKey { pair, signature },
+            sender_keys: SenderKeys::default(),
         })
     }
 
@@ -191,6 +197,7 @@ impl SignalEndpoint {
             sessions,
             one_time: self.one_time.keys.iter().map(|(id, pair)| (*id, pair.clone())).collect(),
             next_one_time: self.one_time.next,
+            sender_keys: self.sender_keys.save()?,
         })
     }
 
@@ -208,6 +215,7 @@ impl SignalEndpoint {
             sessions: Sessions(sessions),
             one_time: OneTimeKeys { keys: saved.one_time.into_iter().collect(), next: saved.next_one_time },
             signed: SignedKey { pair: saved.signed, signature: saved.signature },
+            sender_keys: SenderKeys::restore(saved.sender_keys)?,
         })
     }
 }

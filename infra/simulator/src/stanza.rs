@@ -64,8 +64,10 @@ pub(crate) fn conflict(kind: &'static str, code: Option<&'static str>) -> Node {
     error.children([NodeBuilder::new("conflict").attr("type", kind).build()]).build()
 }
 
-pub(crate) fn failure(reason: u16) -> Node {
-    NodeBuilder::new("failure").attr("reason", reason).attr("location", "sim").build()
+/// What a client puts before its next connection, so that the edge finds its way. Here all ways lead to one place.
+pub(crate) fn edge_routing() -> Node {
+    let routing = NodeBuilder::new("edge_routing").children([holding("routing_info", *b"sim")]).build();
+    NodeBuilder::new("ib").attr("from", server()).children([routing]).build()
 }
 
 /// The ack of a stanza of ours: `class` is the stanza's tag.

@@ -26,14 +26,14 @@ pub enum StateFileError {
     Keys(#[from] SignalError),
 }
 
-/// The network in the file; `None` when there is no file yet.
-pub(crate) fn load(path: &Path, seed: u64) -> Result<Option<Network>, StateFileError> {
+/// The network in the file, under a given root if there is one; `None` when there is no file yet.
+pub(crate) fn load(path: &Path, seed: u64, root: Option<&[u8; 32]>) -> Result<Option<Network>, StateFileError> {
     let content = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         content => content?,
     };
     let saved: SavedNetwork = serde_json::from_slice(&content)?;
-    Ok(Some(Network::restore(saved, seed)?))
+    Ok(Some(Network::restore(saved, seed, root)?))
 }
 
 /// Writes the file.

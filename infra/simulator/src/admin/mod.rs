@@ -1,9 +1,12 @@
 //! The admin API: what a test or a developer does to the network from outside. It has no authentication; it is for
 //! test machines.
 
+mod actions;
 mod faults;
+mod media;
 mod page;
 mod phones;
+mod server;
 mod stanzas;
 
 use axum::Json;
@@ -15,57 +18,49 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::connection;
-use crate::network::{Network, NetworkError};
+use crate::network::{Count, Network, NetworkError};
 
 /// The protocol's largest frame is 16 MiB.
 const MAX_WEBSOCKET_MESSAGE: usize = (1 << 24) + 16;
 
-pub(crate) fn router(network: Network) -> Router {
+/// For each companion, all the time; the default of 128 KiB is for few connections with much to say.
+const READ_BUFFER: usize = 4 << 10;
+
+pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
     Router::new()
         .route("/ws/chat", get(websocket))
-        .route("/", get(page::home))
-        .route("/source", get(page::source))
-        .route("/page/phones", post(page::create))
-        .route("/page/scan", post(page::scan))
-        .route("/page/phones/{phone}/send", post(page::send))
-        .route("/page/phones/{phone}/read", post(page::read))
-        .route("/healthz", get(async || "ok"))
-        .route("/admin/root", get(root_key))
-        .route("/admin/unknown-iqs", get(unknown_iqs))
         .route("/admin/mock-phone/scan-qr", post(phones::scan_qr))
         .route("/admin/phones", get(phones::list).post(phones::create))
         .route("/admin/phones/{phone}", get(phones::show).post(phones::change))
         .route("/admin/phones/{phone}/send", post(phones::send))
         .route("/admin/phones/{phone}/messages", get(phones::messages))
+        .route("/admin/phones/{phone}/script", get(phones::script).put(phones::set_script))
+        .route("/admin/phones/{phone}/block", post(phones::block))
         .route("/admin/phones/{phone}/read", post(phones::read))
         .route("/admin/phones/{phone}/unlink", post(phones::unlink))
-        .route("/admin/disconnect", post(phones::disconnect))
         .route("/admin/stanzas", get(stanzas::list).delete(stanzas::clear))
         .route("/admin/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/admin/faults/release", post(faults::release))
         .route("/admin/faults/{id}", delete(faults::remove))
+        .merge(actions::routes())
+        .merge(page::routes())
+        .merge(server::routes(tls_certificate))
         .with_state(network)
 }
 
 async fn websocket(State(network): State<Network>, upgrade: WebSocketUpgrade) -> Response {
     if network.refuses_connection() {
+        network.count(Count::ConnectionsRefused);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     upgrade
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(MAX_WEBSOCKET_MESSAGE)
         .max_frame_size(MAX_WEBSOCKET_MESSAGE)
         .on_upgrade(move |socket| connection::serve(network, socket))
-}
-
-async fn root_key(State(network): State<Network>) -> Json<Value> {
-    Json(json!({ "public_key": hex::encode(network.root_public_key()) }))
-}
-
-async fn unknown_iqs(State(network): State<Network>) -> Json<Value> {
-    Json(json!({ "unknown_iqs": network.unknown_iqs() }))
 }
 
 /// An operation that failed, as the API answers it.
@@ -86,6 +81,7 @@ impl IntoResponse for AdminError {
             NetworkError::PhoneExists(_) => StatusCode::CONFLICT,
             NetworkError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             NetworkError::Qr(_) => StatusCode::BAD_REQUEST,
+            NetworkError::Refused(refusal) => StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::CONFLICT),
             NetworkError::Signal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut body = json!({ "error": self.0.to_string() });

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{AdminResult, Body, OptionalBody};
-use crate::network::{Network, Paired, PhoneView};
+use crate::network::{Network, Paired, PhoneView, Script};
 
 /// Without `timeout_ms`, this long.
 const DEFAULT_WAIT_MS: u64 = 5_000;
@@ -47,14 +47,14 @@ pub(super) struct Read {
     ids: Option<Vec<String>>,
 }
 
-#[derive(Deserialize, Default)]
-pub(super) struct Unlink {
-    device: Option<u16>,
+#[derive(Deserialize)]
+pub(super) struct Block {
+    phone: String,
+    blocked: bool,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Disconnect {
-    phone: String,
+#[derive(Deserialize, Default)]
+pub(super) struct Unlink {
     device: Option<u16>,
 }
 
@@ -130,9 +130,24 @@ pub(super) async fn unlink(
     Ok(Json(json!({ "unlinked": network.unlink(&phone, device)? })))
 }
 
-pub(super) async fn disconnect(
+pub(super) async fn script(State(network): State<Network>, Path(phone): Path<String>) -> AdminResult<Json<Script>> {
+    Ok(Json(network.script(&phone)?))
+}
+
+pub(super) async fn set_script(
     State(network): State<Network>,
-    Body(disconnect): Body<Disconnect>,
-) -> AdminResult<Json<Value>> {
-    Ok(Json(json!({ "disconnected": network.disconnect(&disconnect.phone, disconnect.device)? })))
+    Path(phone): Path<String>,
+    Body(script): Body<Script>,
+) -> AdminResult<Json<Script>> {
+    network.set_script(&phone, script)?;
+    Ok(Json(network.script(&phone)?))
+}
+
+pub(super) async fn block(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(block): Body<Block>,
+) -> AdminResult<StatusCode> {
+    network.set_blocked(&phone, &block.phone, block.blocked)?;
+    Ok(StatusCode::NO_CONTENT)
 }

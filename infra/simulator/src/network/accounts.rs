@@ -1,6 +1,6 @@
 //! What the network knows of an account: its phone, its companions, their keys and queues.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,14 @@ use wacore_libsignal::protocol::{KeyPair, ProtocolAddress};
 
 use crate::entropy::key_rng;
 use crate::handshake::Pattern;
+use crate::network::app_state::AppState;
 use crate::network::chat::Chat;
 use crate::network::delivery::DeviceQueue;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
-use crate::network::{NetworkError, Outbound, State};
+use crate::network::presence::{ChatStates, Presence};
+use crate::network::profile::Profile;
+use crate::network::{NetworkError, Outbound, Script, State};
 use crate::signal::SignalEndpoint;
 
 /// The first device number a companion gets; real ones are small and never zero, which is the phone.
@@ -36,8 +39,17 @@ pub(crate) struct Account {
     /// What arrived for the phone while it was off.
     pub(crate) waiting: VecDeque<PhoneDelivery>,
     pub(crate) sent: SentStanzas,
+    /// What the person does by itself.
+    pub(crate) script: Script,
+    /// The accounts it wants nothing from.
+    pub(crate) blocked: BTreeSet<usize>,
     /// How often the phone asked for a message again, by sender device and stanza id.
     pub(crate) retries: HashMap<(usize, u16, String), u8>,
+    /// Which companions have the phone's sender key of a group, by the group's id.
+    pub(crate) sender_key_holders: HashMap<String, BTreeSet<(usize, u16)>>,
+    pub(crate) profile: Profile,
+    pub(crate) presence: Presence,
+    pub(crate) app_state: AppState,
 }
 
 /// A linked companion.
@@ -54,6 +66,9 @@ pub(crate) struct Device {
     pub(crate) queue: DeviceQueue,
     /// Whether the phone shared its app-state keys with it already.
     pub(crate) keys_shared: bool,
+    /// The name its presence told last, which its messages carry.
+    pub(crate) notify: Option<String>,
+    pub(crate) chat_states: ChatStates,
 }
 
 /// A companion's signed pre-key, as it was uploaded.
@@ -73,7 +88,19 @@ pub(crate) struct Connected {
     pub(crate) active: bool,
 }
 
+impl Device {
+    /// Whether it is connected and asked for what waits for it.
+    pub(crate) fn is_active(&self) -> bool {
+        self.connected.as_ref().is_some_and(|connected| connected.active)
+    }
+}
+
 impl Account {
+    /// The name messages of a device carry.
+    pub(crate) fn notify(&self, device: u16) -> &str {
+        self.devices.get(&device).and_then(|device| device.notify.as_deref()).unwrap_or(&self.name)
+    }
+
     pub(crate) fn companion_address(&self, device: u16) -> ProtocolAddress {
         companion_address(&self.lid, device)
     }
@@ -118,7 +145,13 @@ impl State {
             chat: Chat::default(),
             waiting: VecDeque::new(),
             sent: SentStanzas::default(),
+            script: Script::default(),
+            blocked: BTreeSet::new(),
             retries: HashMap::new(),
+            sender_key_holders: HashMap::new(),
+            profile: Profile::named(name),
+            presence: Presence::default(),
+            app_state: AppState::new(),
         };
         Ok(self.insert_account(account))
     }

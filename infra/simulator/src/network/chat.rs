@@ -1,23 +1,26 @@
 //! What a phone shows: its messages in order of arrival, each stanza id once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::content::media::MediaPointer;
+use crate::network::media::PhoneMedia;
 use crate::network::receipts::Receipted;
 
 /// Beyond this the oldest messages scroll away.
 const MAX_MESSAGES: usize = 100_000;
 
 /// A message as a phone shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own on the message")]
 pub struct PhoneMessage {
     /// The stanza id.
     pub id: String,
     /// The sender's phone digits.
     pub from: String,
-    /// The recipient's phone digits.
+    /// The recipient's phone digits, or the JID of the group, newsletter or status list.
     pub to: String,
     /// The text or caption, empty when there is none.
     pub text: String,
@@ -27,6 +30,57 @@ pub struct PhoneMessage {
     pub received_at: u64,
     /// Whether the person read it; of an own message, whether the other side said so.
     pub read: bool,
+    /// A word for the kind, such as `text`, `image`, `reaction` or `vote`.
+    #[serde(default)]
+    pub kind: String,
+    /// The JID of the group, newsletter or status list it stands in; absent in a chat with one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    /// The message it is about: reacted to, edited, revoked or voted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The file it brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<PhoneMedia>,
+    /// Who reacted with what, by phone digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reactions: BTreeMap<String, String>,
+    /// A poll's options.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// Who chose what in a poll, by phone digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub votes: BTreeMap<String, Vec<String>>,
+    /// Whether its sender changed the text.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub edited: bool,
+    /// Whether it was taken back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub revoked: bool,
+    /// Whether it may be looked at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub view_once: bool,
+    /// Seconds after which it disappears; zero when it stays.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expires_s: u32,
+}
+
+impl PhoneMessage {
+    /// The chat it stands in: the JID of a group, or the digits of the other person.
+    pub fn other(&self) -> &str {
+        let person = if self.from_me { &self.to } else { &self.from };
+        self.chat.as_ref().unwrap_or(person)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// Who said something: an account's number, or nobody for the phone's own account.
@@ -46,8 +100,26 @@ pub(crate) struct Chat {
 pub(crate) struct Entry {
     author: Author,
     message: PhoneMessage,
+    #[serde(default)]
+    behind: Behind,
+}
+
+/// What the phone knows of a message and does not show.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Behind {
     /// Whom to tell when it is read: the companion that sent it.
-    receipt: Option<Receipted>,
+    pub(crate) receipt: Option<Receipted>,
+    /// What votes and the like on it are sealed with.
+    pub(crate) secret: Option<Vec<u8>>,
+    /// Where its file is and how it is opened.
+    pub(crate) file: Option<MediaPointer>,
+}
+
+/// What a vote is read with.
+pub(crate) struct Ballot {
+    pub(crate) author: Author,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) options: Vec<String>,
 }
 
 impl Default for Chat {
@@ -58,7 +130,7 @@ impl Default for Chat {
 
 impl Chat {
     /// Adds a message; false when this author's id was shown before.
-    pub(crate) fn add(&mut self, author: Author, message: PhoneMessage, receipt: Option<Receipted>) -> bool {
+    pub(crate) fn add(&mut self, author: Author, message: PhoneMessage, behind: Behind) -> bool {
         let key = (author, message.id.clone());
         if self.numbers.contains_key(&key) {
             return false;
@@ -71,11 +143,81 @@ impl Chat {
         }
         self.numbers.insert(key, self.first_number + self.messages.len() as u64);
         let from_me = message.from_me;
-        self.messages.push_back(Entry { author, message, receipt });
+        self.apply(&message);
+        self.messages.push_back(Entry { author, message, behind });
         if !from_me {
             self.inbound.send_modify(|count| *count += 1);
         }
         true
+    }
+
+    /// What a reaction, edit, revocation or vote does to the message it is about.
+    fn apply(&mut self, change: &PhoneMessage) {
+        let Some(about) = &change.about else { return };
+        let Some(entry) = self.messages.iter_mut().rev().find(|entry| entry.message.id == *about) else { return };
+        let message = &mut entry.message;
+        // Reactions and votes are anybody's; a text is changed by its author, or taken back by an admin.
+        let is_author = message.from == change.from;
+        match change.kind.as_str() {
+            "reaction" if change.text.is_empty() => {
+                message.reactions.remove(&change.from);
+            }
+            "reaction" => {
+                message.reactions.insert(change.from.clone(), change.text.clone());
+            }
+            "vote" => {
+                message.votes.insert(change.from.clone(), change.options.clone());
+            }
+            "edit" if is_author => {
+                message.text.clone_from(&change.text);
+                message.edited = true;
+            }
+            "revoke" if is_author || message.chat.is_some() => {
+                message.text.clear();
+                message.media = None;
+                message.revoked = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// The poll or other message with this id, as far as votes on it need it.
+    pub(crate) fn ballot(&self, id: &str) -> Option<Ballot> {
+        let entry = self.messages.iter().rev().find(|entry| entry.message.id == id)?;
+        Some(Ballot {
+            author: entry.author,
+            secret: entry.behind.secret.clone()?,
+            options: entry.message.options.clone(),
+        })
+    }
+
+    /// The file of a message: how others open it, and where the phone keeps what it opened.
+    pub(crate) fn file(&self, id: &str) -> Option<(MediaPointer, String)> {
+        let entry = self.messages.iter().rev().find(|entry| entry.message.id == id)?;
+        Some((entry.behind.file.clone()?, entry.message.media.as_ref()?.path.clone()?))
+    }
+
+    /// The newest messages that say something, oldest first.
+    pub(crate) fn newest(&self, count: usize) -> Vec<PhoneMessage> {
+        let said = self.messages.iter().rev().map(|entry| &entry.message).filter(|message| message.about.is_none());
+        let mut newest: Vec<PhoneMessage> = said.take(count).cloned().collect();
+        newest.reverse();
+        newest
+    }
+
+    /// The messages of one chat before a message, the newest of them, oldest first.
+    pub(crate) fn older(&self, chat: &str, before: &str, count: usize) -> Vec<PhoneMessage> {
+        let messages = self.messages.iter().rev().map(|entry| &entry.message).filter(|message| message.other() == chat);
+        let mut messages: Vec<PhoneMessage> = messages.cloned().collect();
+        let after = messages.iter().position(|message| message.id == before);
+        let mut older: Vec<PhoneMessage> = messages.drain(after.map_or(0, |at| at + 1)..).take(count).collect();
+        older.reverse();
+        older
+    }
+
+    /// The message with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<&PhoneMessage> {
+        self.messages.iter().rev().map(|entry| &entry.message).find(|message| message.id == id)
     }
 
     pub(crate) fn list(&self) -> Vec<PhoneMessage> {
@@ -88,8 +230,8 @@ impl Chat {
 
     pub(crate) fn restore(entries: Vec<Entry>) -> Self {
         let mut chat = Self::default();
-        for Entry { author, message, receipt } in entries {
-            chat.add(author, message, receipt);
+        for Entry { author, message, behind } in entries {
+            chat.add(author, message, behind);
         }
         chat
     }
@@ -118,7 +260,7 @@ impl Chat {
             }
             message.read = true;
             count += 1;
-            receipts.extend(entry.receipt.clone());
+            receipts.extend(entry.behind.receipt.clone());
         }
         (count, receipts)
     }
@@ -129,23 +271,46 @@ mod tests {
     use super::*;
 
     fn message(id: &str, from_me: bool) -> PhoneMessage {
-        PhoneMessage {
-            id: id.into(),
-            from: "601".into(),
-            to: "602".into(),
-            text: String::new(),
-            from_me,
-            received_at: 0,
-            read: false,
+        let (id, from, to) = (id.into(), "601".into(), "602".into());
+        PhoneMessage { id, from, to, from_me, ..PhoneMessage::default() }
+    }
+
+    fn change(id: &str, kind: &str, text: &str) -> PhoneMessage {
+        let (kind, text, about) = (kind.into(), text.into(), Some("A".into()));
+        PhoneMessage { text, kind, about, ..message(id, false) }
+    }
+
+    #[test]
+    fn a_reaction_an_edit_and_a_revocation_change_the_message_they_are_about() {
+        let mut chat = Chat::default();
+        chat.add(Some(1), message("A", false), Behind::default());
+        chat.add(Some(1), change("B", "reaction", "👍"), Behind::default());
+        chat.add(Some(1), change("C", "edit", "other"), Behind::default());
+        let shown = chat.find("A").unwrap();
+        assert_eq!((shown.reactions["601"].as_str(), shown.text.as_str(), shown.edited), ("👍", "other", true));
+        chat.add(Some(1), change("D", "reaction", ""), Behind::default());
+        chat.add(Some(1), change("E", "revoke", ""), Behind::default());
+        let shown = chat.find("A").unwrap();
+        assert!(shown.reactions.is_empty() && shown.text.is_empty() && shown.revoked);
+    }
+
+    #[test]
+    fn nobody_changes_the_text_of_somebody_else() {
+        let mut chat = Chat::default();
+        chat.add(Some(1), message("A", false), Behind::default());
+        for kind in ["edit", "revoke"] {
+            chat.add(Some(2), PhoneMessage { from: "603".into(), ..change(kind, kind, "other") }, Behind::default());
         }
+        let shown = chat.find("A").unwrap();
+        assert!(!shown.edited && !shown.revoked);
     }
 
     #[test]
     fn an_id_is_shown_once_per_author() {
         let mut chat = Chat::default();
-        assert!(chat.add(Some(1), message("A", false), None));
-        assert!(!chat.add(Some(1), message("A", false), None));
-        assert!(chat.add(Some(2), message("A", false), None));
+        assert!(chat.add(Some(1), message("A", false), Behind::default()));
+        assert!(!chat.add(Some(1), message("A", false), Behind::default()));
+        assert!(chat.add(Some(2), message("A", false), Behind::default()));
         assert_eq!((chat.list().len(), *chat.watch_inbound().borrow()), (2, 2));
     }
 
@@ -153,7 +318,7 @@ mod tests {
     fn reading_skips_what_was_read_and_what_was_sent() {
         let mut chat = Chat::default();
         for (id, from_me) in [("A", false), ("B", true), ("C", false)] {
-            chat.add(if from_me { None } else { Some(1) }, message(id, from_me), None);
+            chat.add(if from_me { None } else { Some(1) }, message(id, from_me), Behind::default());
         }
         assert_eq!(chat.mark_read(Some(&["A".into(), "B".into()])).0, 1);
         assert_eq!(chat.mark_read(None).0, 1);

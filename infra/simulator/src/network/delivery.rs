@@ -91,6 +91,15 @@ impl State {
         device.queue.add(stanza, written_on);
     }
 
+    /// Queues a stanza for every companion of an account.
+    pub(crate) fn push_to_companions(&mut self, account: usize, stanza: &Node) {
+        let companions: Vec<u16> =
+            self.accounts.get(account).into_iter().flat_map(|account| account.devices.keys().copied()).collect();
+        for device in companions {
+            self.push(account, device, stanza.clone());
+        }
+    }
+
     /// Writes a stanza that is not worth keeping, such as an ack.
     pub(crate) fn write_to(&self, account: usize, device: u16, stanza: Node) {
         let device = self.accounts.get(account).and_then(|account| account.devices.get(&device));
@@ -126,7 +135,11 @@ impl State {
         }
         connected.active = true;
         let offline = NodeBuilder::new("offline").attr("count", count).build();
-        connected.outbound.send(NodeBuilder::new("ib").attr("from", stanza::server()).children([offline]).build());
+        let done = NodeBuilder::new("ib").attr("from", stanza::server()).children([offline]).build();
+        connected.outbound.send(done);
+        for chat_state in self.waiting_chat_states(session) {
+            self.write_to(session.account, session.device, chat_state);
+        }
     }
 }
 

@@ -4,16 +4,20 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
-use crate::network::{Network, Outbound, Session};
+use crate::network::{Network, Outbound, Refusal, Session, State};
 use crate::stanza;
 
 /// How many different unknown requests are told apart.
 const MAX_UNKNOWN: usize = 1_000;
 
+/// The namespaces in which clients ask for a sign of life.
+const KEEPALIVE: [&str; 2] = ["w:p", "urn:xmpp:ping"];
+
 /// What a request is answered with.
-enum Answer {
+pub(crate) enum Answer {
     Empty,
     With(Node),
+    Refused(Refusal),
     Unknown,
 }
 
@@ -24,20 +28,27 @@ impl Network {
         match stanza::attribute(iq, "type").as_deref() {
             Some("get" | "set") => {}
             Some("result") => return self.companion_signed(&id, iq, outbound),
-            _ => return,
+            Some("error") => return,
+            _ => return outbound.send(stanza::iq_error(&id, 400, "bad-request")),
         }
         let Some(session) = session else {
-            outbound.send(stanza::iq_result(&id, None));
+            let answer = self.pairing_iq(outbound, iq);
+            outbound.send(self.to_stanza(answer, &id, "md", "link_code_companion_reg"));
             return;
         };
         let namespace = stanza::owned(iq, "xmlns");
+        if KEEPALIVE.contains(&namespace.as_str()) && self.state().ignores_keepalive(session) {
+            return;
+        }
         let child = iq.children().and_then(|children| children.first()).map(|child| child.tag.to_string());
         let child = child.unwrap_or_default();
-        outbound.send(match self.answer(session, iq, &namespace, &child) {
-            Answer::Empty => stanza::iq_result(&id, None),
-            Answer::With(content) => stanza::iq_result(&id, Some(content)),
-            Answer::Unknown => self.refuse(&id, &namespace, &child),
-        });
+        let answer = self.answer(session, iq, &namespace, &child);
+        let mut answer = self.to_stanza(answer, &id, &namespace, &child);
+        // Who was asked answers: of a group, the group.
+        if let Some(to) = iq.attrs.get("to") {
+            answer.attrs.insert("from", to.clone());
+        }
+        outbound.send(answer);
         match (namespace.as_str(), child.as_str()) {
             ("passive", "active") => self.state().replay(session),
             ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => self.share_keys_once(session),
@@ -59,19 +70,27 @@ impl Network {
                 self.upload_keys(session, iq);
                 Answer::Empty
             }
-            ("usync", _) => self.usync(iq).map_or(Answer::Unknown, Answer::With),
-            ("abt", _) => Answer::With(props()),
-            ("blocklist", "") => Answer::With(NodeBuilder::new("list").attr("dhash", "none").build()),
-            ("privacy", "privacy") => Answer::With(privacy()),
-            ("w:m", _) => Answer::With(media_connection()),
-            ("w:sync:app:state", _) => Answer::With(unchanged_collections(iq)),
-            ("w:g2", "participating") => Answer::With(NodeBuilder::new("groups").build()),
+            ("usync", _) => self.usync(session, iq).map_or(Answer::Unknown, Answer::With),
+            ("abt", _) => Answer::With(self.state().props(session.account)),
+            ("blocklist" | "privacy" | "disappearing_mode", _) => self.privacy_iq(session, iq, namespace),
+            ("status" | "w:profile:picture" | "w:biz", _) => self.profile_iq(session, iq, namespace),
+            ("w:m", _) => Answer::With(self.media_connection(session)),
+            ("w:sync:app:state", _) => self.app_state_iq(session, iq),
+            ("w:mex", _) => self.mex_iq(session, iq),
+            ("newsletter", _) => self.newsletter_iq(session, iq),
+            ("w:g2", _) => self.group_iq(session, iq),
             ("md", "remove-companion-device")
-            | (
-                "privacy" | "blocklist" | "passive" | "status" | "w:p" | "urn:xmpp:ping" | "urn:xmpp:whatsapp:dirty",
-                _,
-            ) => Answer::Empty,
+            | ("passive" | "w:p" | "urn:xmpp:ping" | "urn:xmpp:whatsapp:dirty", _) => Answer::Empty,
             _ => Answer::Unknown,
+        }
+    }
+
+    fn to_stanza(&self, answer: Answer, id: &str, namespace: &str, child: &str) -> Node {
+        match answer {
+            Answer::Empty => stanza::iq_result(id, None),
+            Answer::With(content) => stanza::iq_result(id, Some(content)),
+            Answer::Refused(Refusal { code, text }) => stanza::iq_error(id, code, text),
+            Answer::Unknown => self.refuse(id, namespace, child),
         }
     }
 
@@ -84,37 +103,20 @@ impl Network {
     }
 }
 
-/// Experiment flags: none.
-fn props() -> Node {
-    NodeBuilder::new("props").attr("protocol", "1").attr("hash", "h1").attr("refresh", "86400").build()
-}
-
-fn privacy() -> Node {
-    let category = |name: &'static str| NodeBuilder::new("category").attr("name", name).attr("value", "all").build();
-    let names = ["last", "online", "profile", "status", "groupadd", "readreceipts", "calladd"];
-    NodeBuilder::new("privacy").children(names.map(category)).build()
-}
-
-/// Media is not served yet: the port is the discard service.
-fn media_connection() -> Node {
-    let host = NodeBuilder::new("host").attr("hostname", "127.0.0.1:9").attr("type", "primary").build();
-    NodeBuilder::new("media_conn")
-        .attr("auth", "a")
-        .attr("ttl", "3600")
-        .attr("auth_ttl", "3600")
-        .attr("max_buckets", "12")
-        .children([host])
-        .build()
-}
-
-/// App state: every collection the client asks for is at version 0, which counts as synchronised.
-fn unchanged_collections(iq: &Node) -> Node {
-    let asked = iq.get_optional_child("sync").and_then(Node::children).unwrap_or_default();
-    let collection = |asked: &Node| {
-        let name = stanza::owned(asked, "name");
-        NodeBuilder::new("collection").attr("name", name).attr("version", "0").build()
-    };
-    NodeBuilder::new("sync").children(asked.iter().map(collection)).build()
+impl State {
+    /// The experiment flags of an account.
+    fn props(&self, account: usize) -> Node {
+        let flags = self.accounts.get(account).map(|account| &account.profile.flags);
+        let prop = |(code, value): (&u32, &String)| {
+            NodeBuilder::new("prop").attr("config_code", *code).attr("config_value", value.as_str()).build()
+        };
+        NodeBuilder::new("props")
+            .attr("protocol", "1")
+            .attr("hash", "h1")
+            .attr("refresh", "86400")
+            .children(flags.into_iter().flatten().map(prop))
+            .build()
+    }
 }
 
 /// The bare JID of an account, which is what a user is called in answers.

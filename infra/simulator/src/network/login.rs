@@ -8,8 +8,9 @@ use waproto::whatsapp::ClientPayload;
 
 use crate::handshake::Pattern;
 use crate::network::accounts::Connected;
-use crate::network::{Network, NetworkError, Outbound, State};
-use crate::{stanza, time};
+use crate::network::fault_rules::Refusal;
+use crate::network::{Count, Network, Outbound, State};
+use crate::stanza;
 
 /// A companion's logged-in connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +39,23 @@ pub(crate) enum Opened {
 impl Network {
     /// Numbers a new connection, so that it can be cut at shut-down.
     pub(crate) fn connected(&self, outbound: &Outbound) -> u64 {
+        self.count(Count::ConnectionsOpened);
         let mut state = self.state();
         state.last_connection += 1;
         let number = state.last_connection;
         state.connections.insert(number, outbound.clone());
         number
+    }
+
+    pub(crate) fn shook_hands(&self, pattern: Pattern, edge_routed: bool) {
+        self.count(match pattern {
+            Pattern::Xx => Count::HandshakesXx,
+            Pattern::Ik => Count::HandshakesIk,
+            Pattern::XxFallback => Count::HandshakesXxFallback,
+        });
+        if edge_routed {
+            self.count(Count::EdgeRouted);
+        }
     }
 
     /// Decides, after the handshake, what a connection is.
@@ -55,13 +68,18 @@ impl Network {
     ) -> Opened {
         let mut state = self.state();
         if payload.device_pairing_data.is_set() {
+            self.count(Count::QrCodesOffered);
             state.offer_pairing(connection, payload, outbound);
             return Opened::Pairing;
         }
         match state.log_in(connection, pattern, payload, outbound) {
-            Ok((session, phone)) => Opened::Companion(session, phone),
-            Err(reason) => {
-                outbound.send(stanza::failure(reason));
+            Ok((session, phone)) => {
+                self.count(Count::LogIns);
+                Opened::Companion(session, phone)
+            }
+            Err(refusal) => {
+                self.count(Count::LogInsRefused);
+                outbound.send(failure(refusal));
                 outbound.close();
                 Opened::Refused
             }
@@ -77,23 +95,10 @@ impl Network {
             && device.connected.as_ref().is_some_and(|connected| connected.connection == connection)
         {
             device.connected = None;
-        }
-    }
-
-    /// Cuts the sockets of an account, or of one of its companions, without a word. Gives how many were cut.
-    pub fn disconnect(&self, phone: &str, device: Option<u16>) -> Result<usize, NetworkError> {
-        let state = self.state();
-        let account = state.known_phone(phone)?;
-        let mut cut = 0;
-        for (number, companion) in state.accounts.get(account).into_iter().flat_map(|account| &account.devices) {
-            if device.is_none_or(|device| device == *number)
-                && let Some(connected) = &companion.connected
-            {
-                connected.outbound.cut();
-                cut += 1;
+            if let Some(session) = session {
+                state.set_available(session.account, session.device, false);
             }
         }
-        Ok(cut)
     }
 
     /// Cuts every socket.
@@ -103,21 +108,22 @@ impl Network {
 }
 
 impl State {
-    /// Puts a connection in a device's place, or gives the `reason` of the failure.
+    /// Puts a connection in a device's place, or says why not.
     fn log_in(
         &mut self,
         connection: u64,
         pattern: Pattern,
         payload: &ClientPayload,
         outbound: &Outbound,
-    ) -> Result<(Session, Arc<str>), u16> {
-        const UNKNOWN: u16 = 401;
+    ) -> Result<(Session, Arc<str>), Refusal> {
+        const UNKNOWN: Refusal = Refusal { reason: 401, ban: None };
         let phone = payload.username.ok_or(UNKNOWN)?.to_string();
         let number = payload.device.and_then(|device| u16::try_from(device).ok()).ok_or(UNKNOWN)?;
         let account = self.account_by_phone(&phone).ok_or(UNKNOWN)?;
-        if let Some(reason) = self.faults.login_failure(&phone) {
-            return Err(reason);
+        if let Some(refusal) = self.faults.login_failure((&phone, number)) {
+            return Err(refusal);
         }
+        let now = self.now_seconds();
         let entry = self.accounts.get_mut(account).ok_or(UNKNOWN)?;
         let (lid, phone) = (Arc::clone(&entry.lid), Arc::clone(&entry.phone));
         let device = entry.devices.get_mut(&number).ok_or(UNKNOWN)?;
@@ -126,14 +132,23 @@ impl State {
             older.outbound.close();
         }
         device.connected = Some(Connected { connection, outbound: outbound.clone(), pattern, active: false });
-        outbound.send(success(Jid::lid_device(lid.as_ref(), number)));
+        outbound.send(success(Jid::lid_device(lid.as_ref(), number), now));
         Ok((Session { account, device: number, connection }, phone))
     }
 }
 
-fn success(lid: Jid) -> Node {
+/// Of a ban, `expire` is how long it still lasts (a duration, as WhatsApp Web reads it).
+fn failure(refusal: Refusal) -> Node {
+    let failure = NodeBuilder::new("failure").attr("reason", refusal.reason).attr("location", "sim");
+    match refusal.ban {
+        Some((code, seconds)) => failure.attr("code", code).attr("expire", seconds).build(),
+        None => failure.build(),
+    }
+}
+
+fn success(lid: Jid, now: u64) -> Node {
     NodeBuilder::new("success")
-        .attr("t", time::unix_seconds())
+        .attr("t", now)
         .attr("lid", lid)
         .attr("location", "sim")
         .attr("props", "27")

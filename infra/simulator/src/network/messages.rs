@@ -4,15 +4,27 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
-use crate::network::faults::Verdict;
-use crate::network::phone_inbound::{PhoneDelivery, Sealed};
-use crate::network::{Account, HeldAck, Network, Outbound, Session};
-use crate::{stanza, time};
+use crate::network::fault_rules::Verdict;
+use crate::network::phone_inbound::{PhoneDelivery, Sealed, SealedPart};
+use crate::network::stream_errors::stream_error;
+use crate::network::{Account, Count, HeldAck, Network, Outbound, Refusal, Session, State};
+use crate::stanza;
 
-/// The recipient is not on the network.
-const UNKNOWN_RECIPIENT: u16 = 404;
+/// The recipient hears from strangers only with a token, and there was none.
+const NO_TOKEN: u16 = 463;
+
+/// Who is to get a message.
+enum Recipients {
+    /// One account; `blocked` when it does not want to hear from the sender.
+    Person {
+        blocked: bool,
+    },
+    /// The accounts of a group or a status list.
+    Chat(Vec<usize>),
+    Newsletter,
+}
 
 /// What all copies of one message have in common.
 struct Envelope<'a> {
@@ -24,46 +36,62 @@ struct Envelope<'a> {
     lid: Arc<str>,
     to: Jid,
     extras: Vec<Node>,
+    now: u64,
 }
 
 /// What became of a message, for the connection it came on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     Normally,
-    /// A rule wants this socket cut.
-    ThenCut,
+    /// A rule wants this to be the last thing that is taken from this socket.
+    AsTheLast,
 }
 
 impl Network {
     pub(crate) fn on_message(&self, session: Session, outbound: &Outbound, message: &Node) -> Taken {
-        let ack = stanza::ack("message", message, time::unix_seconds());
+        let ack = stanza::ack("message", message, self.now_seconds());
         let Some(to) = stanza::jid(message, "to") else {
             outbound.send(ack.attr("error", "400").build());
             return Taken::Normally;
         };
-        let (verdict, known) = self.judge(session, &to);
+        let recipients = self.state().recipients(session.account, &to, message);
+        let verdict = self.judge(session, &to);
         if verdict.silence {
             return Taken::Normally;
         }
-        let refusal = verdict.refusal.or((!known).then_some(UNKNOWN_RECIPIENT));
+        let refusal = verdict.refusal.or(recipients.as_ref().err().copied());
         if let Some(code) = refusal {
+            self.count(Count::MessagesRefused);
             outbound.send(ack.attr("error", code).build());
             return Taken::Normally;
         }
-        if !verdict.close {
+        self.count(Count::MessagesTaken);
+        let ends = verdict.close || verdict.stream_error.is_some();
+        if !ends {
             self.answer_message(session, outbound, ack.build(), &verdict);
         }
-        self.fan_out(session, to, message);
-        if verdict.close { Taken::ThenCut } else { Taken::Normally }
+        match recipients {
+            Ok(Recipients::Person { blocked }) => self.fan_out(session, to, message, blocked),
+            Ok(Recipients::Chat(audience)) => self.fan_out_to_group(session, &to, message, &audience),
+            Ok(Recipients::Newsletter) => self.on_newsletter_message(session, &to, message),
+            Err(_) => {}
+        }
+        if let Some(code) = verdict.stream_error {
+            outbound.send(stream_error(code));
+            outbound.close();
+        } else if verdict.close {
+            outbound.cut();
+        }
+        if ends { Taken::AsTheLast } else { Taken::Normally }
     }
 
-    fn judge(&self, session: Session, to: &Jid) -> (Verdict, bool) {
+    fn judge(&self, session: Session, to: &Jid) -> Verdict {
         let mut state = self.state();
         let phone = |account: usize| state.accounts.get(account).map(|account| Arc::clone(&account.phone));
-        let recipient = state.account_by_jid(to);
-        match (phone(session.account), recipient.and_then(phone)) {
-            (Some(from), Some(to)) => (state.faults.judge_message(&from, &to), true),
-            _ => (Verdict::default(), false),
+        let recipient = state.account_by_jid(to).and_then(phone).unwrap_or_else(|| to.user.as_str().into());
+        match phone(session.account) {
+            Some(from) => state.faults.judge_message((&from, session.device), &recipient),
+            None => Verdict::default(),
         }
     }
 
@@ -74,7 +102,7 @@ impl Network {
         } else if let Some(delay) = verdict.delay_ack {
             let network = self.clone();
             tokio::spawn(async move {
-                time::pause(delay).await;
+                network.clock().pause(delay).await;
                 network.state().write_to(account, device, ack);
             });
         } else {
@@ -82,17 +110,25 @@ impl Network {
         }
     }
 
-    fn fan_out(&self, session: Session, to: Jid, message: &Node) {
+    /// Brings a message to the devices it is encrypted for; `blocked` when the recipient does not want it.
+    fn fan_out(&self, session: Session, to: Jid, message: &Node, blocked: bool) {
         let mut phones = Vec::new();
         {
             let mut state = self.state();
+            let now = state.now_seconds();
+            if let Some(recipient) = state.account_by_jid(&to).filter(|recipient| *recipient != session.account) {
+                state.note_contact(session.account, recipient);
+            }
             let Some(envelope) =
-                state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message))
+                state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message, now))
             else {
                 return;
             };
             for (jid, encrypted) in envelope.copies() {
                 let Some(account) = state.account_by_jid(&jid) else { continue };
+                if blocked && account != session.account {
+                    continue;
+                }
                 if jid.device == 0 {
                     phones.push((account, envelope.for_phone(&encrypted)));
                 } else {
@@ -106,18 +142,36 @@ impl Network {
     }
 }
 
+impl State {
+    /// Who is to get what is sent to `to`, or the code of the refusal.
+    fn recipients(&self, sender: usize, to: &Jid, message: &Node) -> Result<Recipients, u16> {
+        if to.is_newsletter() {
+            return self.may_post(sender, to, message).map(|()| Recipients::Newsletter);
+        }
+        if to.is_group() || to.is_status_broadcast() {
+            return self.audience(sender, to, message).map(Recipients::Chat);
+        }
+        let recipient = self.account_by_jid(to).ok_or(Refusal::NOT_FOUND.code)?;
+        if self.wants_token(recipient, sender, message) {
+            return Err(NO_TOKEN);
+        }
+        Ok(Recipients::Person { blocked: self.is_blocked(recipient, sender) })
+    }
+}
+
 impl<'a> Envelope<'a> {
-    fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node) -> Self {
+    fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node, now: u64) -> Self {
         let extras = stanza.get_children_by_tag("device-identity").cloned().collect();
         Self {
             stanza,
             sender: session,
             from: sender.jid(session.device, to.is_lid()),
-            name: sender.name.clone(),
+            name: sender.notify(session.device).to_owned(),
             phone: Arc::clone(&sender.phone),
             lid: Arc::clone(&sender.lid),
             to,
             extras,
+            now,
         }
     }
 
@@ -139,7 +193,7 @@ impl<'a> Envelope<'a> {
             .attr("id", stanza::owned(self.stanza, "id"))
             .attr("from", self.from.clone())
             .attr("type", stanza::attribute(self.stanza, "type").unwrap_or("text".into()).into_owned())
-            .attr("t", time::unix_seconds())
+            .attr("t", self.now)
             .attr("notify", self.name.as_str());
         for name in ["category", "edit"] {
             if let Some(value) = stanza::attribute(self.stanza, name) {
@@ -163,8 +217,8 @@ impl<'a> Envelope<'a> {
             sender: self.sender.account,
             device: self.sender.device,
             by_lid: self.to.is_lid(),
-            kind: stanza::owned(encrypted, "type"),
-            ciphertext: stanza::bytes(Some(encrypted)),
+            group: None,
+            parts: vec![SealedPart::new(encrypted)],
         })
     }
 }

@@ -44,6 +44,11 @@ impl Outbound {
         self.hand_over(Outgoing::Stanza(stanza.into()));
     }
 
+    /// Whether both lead to the same connection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.sender.same_channel(&other.sender)
+    }
+
     pub(crate) fn close(&self) {
         self.hand_over(Outgoing::Close);
     }

@@ -20,7 +20,9 @@ use waproto::whatsapp::{
 use crate::entropy::key_rng;
 use crate::network::accounts::{FIRST_DEVICE, SignedPreKey};
 use crate::network::delivery::DeviceQueue;
-use crate::network::{Account, Device, Network, NetworkError, Outbound, State};
+use crate::network::pair_code::CodeRequests;
+use crate::network::presence::ChatStates;
+use crate::network::{Account, Count, Device, Network, NetworkError, Outbound, State};
 use crate::signal::SignalError;
 use crate::{stanza, time};
 
@@ -50,6 +52,7 @@ pub(crate) struct Pairings {
     offers: HashMap<String, Offer>,
     /// Scanned, not yet signed by the companion; by the id of the IQ it answers.
     unsigned: HashMap<String, Unsigned>,
+    pub(crate) codes: CodeRequests,
 }
 
 struct Offer {
@@ -64,6 +67,8 @@ struct Unsigned {
     account: usize,
     number: u16,
     device: Device,
+    /// Whether the client said a name; one that did not learns its own from the phone.
+    named: bool,
 }
 
 impl State {
@@ -88,7 +93,7 @@ impl State {
         }
         let pair_device = NodeBuilder::new("pair-device").children(references).build();
         let id = self.ids.stanza_id();
-        outbound.send(pairing_iq(&id, pair_device));
+        outbound.send(pairing_iq(&id, pair_device, self.now_seconds()));
     }
 
     pub(crate) fn forget_pairings_of(&mut self, connection: u64) {
@@ -98,6 +103,49 @@ impl State {
         if !self.pairings.unsigned.is_empty() {
             self.pairings.unsigned.retain(|_, unsigned| unsigned.connection != connection);
         }
+    }
+}
+
+impl State {
+    /// Vouches for the client behind an offer and tells it so; it is a companion once it has signed.
+    fn link(
+        &mut self,
+        account: usize,
+        offer: Offer,
+        identity: &[u8; 32],
+        secret: &[u8],
+    ) -> Result<Paired, NetworkError> {
+        let (id, now) = (self.ids.stanza_id(), self.now_seconds());
+        let Some(entry) = self.accounts.get_mut(account) else {
+            return Err(NetworkError::Qr("its account is gone"));
+        };
+        let number = entry.next_device;
+        entry.next_device += 1;
+        let key_index = u32::from(number - FIRST_DEVICE) + 1;
+        let signed = sign_device(entry, (account, now), key_index, identity, secret)
+            .map_err(|error| SignalError::Keys(error.into()))?;
+        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
+        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
+        let device = new_device(key_index, identity, offer.registration);
+        let unsigned = Unsigned { connection: offer.connection, account, number, device, named: offer.name.is_some() };
+        self.pairings.unsigned.insert(id, unsigned);
+        Ok(paired)
+    }
+
+    /// Links the client behind a connection to an account: a code was typed instead of a QR code scanned.
+    pub(crate) fn link_by_code(
+        &mut self,
+        account: usize,
+        outbound: &Outbound,
+        identity: &[u8; 32],
+        secret: &[u8],
+    ) -> Result<Paired, NetworkError> {
+        let offers = &mut self.pairings.offers;
+        let reference = offers.iter().find(|(_, offer)| offer.outbound.is_same(outbound)).map(|(key, _)| key.clone());
+        let offer = reference.and_then(|reference| offers.remove(&reference));
+        let offer = offer.ok_or(NetworkError::Qr("its connection is gone"))?;
+        offers.retain(|_, other| other.connection != offer.connection);
+        self.link(account, offer, identity, secret)
     }
 }
 
@@ -122,21 +170,7 @@ impl Network {
             (None, Some(name)) => state.account_by_name(name)?,
             (None, None) => state.add_account(None, "Someone")?,
         };
-        let id = state.ids.stanza_id();
-        let Some(entry) = state.accounts.get_mut(account) else {
-            return Err(NetworkError::Qr("its account is gone"));
-        };
-        let number = entry.next_device;
-        entry.next_device += 1;
-        let key_index = u32::from(number - FIRST_DEVICE) + 1;
-        let signed = sign_device(entry, account, key_index, &identity, &secret)
-            .map_err(|error| SignalError::Keys(error.into()))?;
-        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
-        offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed)));
-        let device = new_device(key_index, &identity, offer.registration);
-        let unsigned = Unsigned { connection: offer.connection, account, number, device };
-        state.pairings.unsigned.insert(id, unsigned);
-        Ok(paired)
+        state.link(account, offer, &identity, &secret)
     }
 
     /// The companion's answer to `pair-success`: with its signature the device exists.
@@ -150,9 +184,13 @@ impl Network {
             let mut state = self.state();
             let Some(mut unsigned) = state.pairings.unsigned.remove(id) else { return };
             unsigned.device.signed_identity = identity;
+            state.seed_app_state(unsigned.account, !unsigned.named);
             let Some(account) = state.accounts.get_mut(unsigned.account) else { return };
             account.devices.insert(unsigned.number, unsigned.device);
+            state.tell_devices(unsigned.account, unsigned.number, true);
+            state.pairings.codes.forget(outbound);
         }
+        self.count(Count::DevicesPaired);
         let outbound = outbound.clone();
         tokio::spawn(async move {
             time::pause(RESTART_DELAY).await;
@@ -167,13 +205,13 @@ pub(crate) fn clean_name(name: &str) -> String {
     name.trim().chars().filter(|character| *character != '@' && !character.is_control()).take(100).collect()
 }
 
-fn pairing_iq(id: &str, content: Node) -> Node {
+fn pairing_iq(id: &str, content: Node, now: u64) -> Node {
     NodeBuilder::new("iq")
         .attr("from", stanza::server())
         .attr("id", id)
         .attr("type", "set")
         .attr("xmlns", "md")
-        .attr("t", time::unix_seconds())
+        .attr("t", now)
         .children([content])
         .build()
 }
@@ -182,14 +220,14 @@ fn pairing_iq(id: &str, content: Node) -> Node {
 /// only who saw the QR code knows.
 fn sign_device(
     account: &Account,
-    index: usize,
+    (index, now): (usize, u64),
     key_index: u32,
     companion: &[u8; 32],
     secret: &[u8],
 ) -> Result<Vec<u8>, CurveError> {
     let details = ADVDeviceIdentity {
         raw_id: Some(raw_id(index)),
-        timestamp: Some(time::unix_seconds()),
+        timestamp: Some(now),
         key_index: Some(key_index),
         ..Default::default()
     }
@@ -246,5 +284,7 @@ fn new_device(key_index: u32, identity: &[u8; 32], registration: DevicePairingRe
         connected: None,
         queue: DeviceQueue::default(),
         keys_shared: false,
+        notify: None,
+        chat_states: ChatStates::new(),
     }
 }

@@ -63,20 +63,28 @@ impl Network {
 
     /// Switches a phone on or off. Off, it gives no sign of life: what arrives waits until it is on again.
     pub fn set_online(&self, phone: &str, online: bool) -> Result<(), NetworkError> {
-        let (account, waiting) = {
+        let account = self.state().known_phone(phone)?;
+        self.switch(account, online, self.now_ms());
+        Ok(())
+    }
+
+    /// The same for an account by its number, as of the moment when it was to happen.
+    pub(crate) fn switch(&self, account: usize, online: bool, moment_ms: u64) {
+        let waiting = {
             let mut state = self.state();
-            let account = state.known_phone(phone)?;
             let entry = state.accounts.get_mut(account);
             let waiting = entry.map(|entry| {
                 entry.online = online;
                 if online { std::mem::take(&mut entry.waiting) } else { std::collections::VecDeque::new() }
             });
-            (account, waiting.unwrap_or_default())
+            waiting.unwrap_or_default()
         };
         for delivery in waiting {
-            self.deliver_to_phone(account, delivery);
+            self.hand_to_phone(account, delivery);
         }
-        Ok(())
+        if online {
+            self.state().resume_scripts(account, moment_ms);
+        }
     }
 
     /// What the phone shows, in order of arrival.
@@ -146,6 +154,7 @@ impl Network {
             connected.outbound.send(stanza::conflict("device_removed", Some("401")));
             connected.outbound.close();
         }
+        state.tell_devices(account, device, false);
     }
 }
 

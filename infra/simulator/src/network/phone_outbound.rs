@@ -1,4 +1,4 @@
-//! What a phone sends: texts to people, copies to its own companions, keys to a new companion, and all of these
+//! How a phone sends: messages to people, copies to its own companions, keys to a new companion, and all of these
 //! again when a companion could not decrypt them.
 
 use std::collections::VecDeque;
@@ -8,18 +8,15 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 use waproto::whatsapp::Message;
 
-use crate::content;
+use crate::content::{self, Content, Shown};
 use crate::network::accounts::companion_address;
 use crate::network::people::digits;
-use crate::network::phone_inbound::PhoneDelivery;
+use crate::network::phone_inbound::{PhoneDelivery, Place, Plain};
 use crate::network::{Network, NetworkError, Session, lock};
 use crate::signal::{SignalEndpoint, SignalError};
-use crate::time;
 
 /// How many of its last stanzas a phone can encrypt again.
 const MAX_SENT: usize = 500;
-/// The longest text; the real limit is 65,536 characters.
-const MAX_TEXT: usize = 65_536;
 
 /// The last stanzas a phone sent to companions.
 #[derive(Default)]
@@ -47,9 +44,51 @@ impl SentStanzas {
     }
 }
 
-/// The two ends of a text, looked up once.
+/// A message a phone is about to send, with what its stanza says of it.
+#[derive(Clone)]
+pub(crate) struct Letter {
+    pub(crate) message: Message,
+    /// `text`, `media`, `poll` or `reaction`.
+    pub(crate) kind: &'static str,
+    /// `1` for an edit, `7` for a revocation.
+    pub(crate) edit: Option<&'static str>,
+}
+
+impl Letter {
+    pub(crate) fn new(kind: &'static str, message: Message) -> Self {
+        Self { message, kind, edit: None }
+    }
+
+    pub(crate) fn edited(self, edit: &'static str) -> Self {
+        Self { edit: Some(edit), ..self }
+    }
+
+    /// What the phones of the simulator show of it.
+    pub(crate) fn shown(&self) -> Box<Shown> {
+        match content::read(&content::padded(&self.message)).map(|opened| opened.content) {
+            Some(Content::Shown(shown)) => shown,
+            _ => Box::default(),
+        }
+    }
+
+    /// The attributes every stanza with this letter has.
+    pub(crate) fn stanza(&self, id: &str, now: u64, name: &str) -> NodeBuilder {
+        let stanza = NodeBuilder::new("message")
+            .attr("id", id)
+            .attr("t", now)
+            .attr("type", self.kind)
+            .attr("notify", name.to_owned());
+        match self.edit {
+            Some(edit) => stanza.attr("edit", edit),
+            None => stanza,
+        }
+    }
+}
+
+/// The two ends of a message to a person, looked up once.
 struct Route {
     id: String,
+    now: u64,
     sender: usize,
     recipient: usize,
     sender_pn: Jid,
@@ -62,36 +101,31 @@ struct Route {
 }
 
 impl Network {
-    /// A phone sends a text to another account: to its phone and all its companions, on- or offline, and copies to
-    /// the sender's own companions. Gives the stanza id.
-    pub fn send_text(&self, from: &str, to: &str, text: &str) -> Result<String, NetworkError> {
-        let to = digits("to", to)?;
-        if text.is_empty() || text.len() > MAX_TEXT {
-            return Err(NetworkError::invalid("text", "must be 1 to 65536 bytes"));
-        }
-        let route = self.route(from, to)?;
-        let message = content::text(text);
-        let padded: Arc<[u8]> = content::padded(&message).into();
-        let shell = route.shell_for_recipient();
+    /// A phone sends to another account: to its phone and all its companions, on- or offline, and copies to the
+    /// sender's own companions. Gives the stanza id.
+    pub(crate) fn send_to_person(&self, from: &str, to: &str, letter: &Letter) -> Result<String, NetworkError> {
+        let route = self.route(from, digits("to", to)?)?;
+        let padded: Arc<[u8]> = content::padded(&letter.message).into();
         // Held over the whole send, so that two sends of one phone do not cross.
         let endpoint = Arc::clone(&route.endpoint);
         let mut endpoint = lock(&endpoint);
+        let shell = route.shell_for_recipient(letter);
         for device in &route.recipient_devices {
             self.send_sealed(&mut endpoint, &route, (route.recipient, *device), &shell, &padded)?;
         }
-        let copy: Arc<[u8]> = content::padded(&content::sent_copy(message, route.recipient_pn.to_string())).into();
-        let shell = route.shell_for_own();
+        let copy = content::sent_copy(letter.message.clone(), route.recipient_pn.to_string());
+        let (copy, shell) = (content::padded(&copy).into(), route.shell_for_own(letter));
         for device in &route.own_devices {
             self.send_sealed(&mut endpoint, &route, (route.sender, *device), &shell, &copy)?;
         }
-        {
-            let mut state = self.state();
-            let (from, to) = (from.to_owned(), to.to_owned());
-            state.add_message(route.sender, None, &route.id, from, to, text.to_owned(), None);
-        }
+        let shown = letter.shown();
+        let media = self.media_of(&shown);
+        let recipient = Some(route.recipient_pn.user.to_string());
+        let place = Place { id: route.id.clone(), author: None, group: None, recipient };
+        self.state().show(route.sender, place, Shown::clone(&shown), media, None);
         drop(endpoint);
-        let plain = PhoneDelivery::Plain { id: route.id.clone(), sender: route.sender, text: text.to_owned() };
-        self.deliver_to_phone(route.recipient, plain);
+        let plain = Plain { id: route.id.clone(), sender: route.sender, group: None, shown };
+        self.deliver_to_phone(route.recipient, PhoneDelivery::Plain(plain));
         Ok(route.id)
     }
 
@@ -102,12 +136,14 @@ impl Network {
             return Err(NetworkError::invalid("to", "must be another phone"));
         }
         let id = state.ids.stanza_id();
+        let blocked = state.is_blocked(recipient, sender);
         let account = |index: usize, phone: &str| {
             state.accounts.get(index).ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))
         };
         let (from, to) = (account(sender, from)?, account(recipient, to)?);
         Ok(Route {
             id,
+            now: state.now_seconds(),
             sender,
             recipient,
             sender_pn: from.jid(0, false),
@@ -115,7 +151,7 @@ impl Network {
             recipient_pn: to.jid(0, false),
             name: from.name.clone(),
             endpoint: Arc::clone(&from.endpoint),
-            recipient_devices: to.devices.keys().copied().collect(),
+            recipient_devices: if blocked { Vec::new() } else { to.devices.keys().copied().collect() },
             own_devices: from.devices.keys().copied().collect(),
         })
     }
@@ -140,7 +176,8 @@ impl Network {
         sent: SentStanza,
         new_session: bool,
     ) -> Result<(), SignalError> {
-        let Some(encrypted) = self.encrypt(endpoint, &sent, new_session)? else { return Ok(()) };
+        let encrypted = self.encrypt(endpoint, sent.target, &sent.padded, new_session)?;
+        let Some(encrypted) = encrypted else { return Ok(()) };
         let mut stanza = sent.shell.clone();
         stanza.content = Some(wacore_binary::NodeContent::Nodes(vec![encrypted]));
         let (account, device) = sent.target;
@@ -152,14 +189,22 @@ impl Network {
         Ok(())
     }
 
+    /// Remembers what a phone sent to a companion in another way than [`Self::send_stanza`], so that it can be sent
+    /// again.
+    pub(crate) fn remember_sent(&self, sender: usize, id: &str, target: (usize, u16), shell: Node, padded: Arc<[u8]>) {
+        if let Some(sender) = self.state().accounts.get_mut(sender) {
+            sender.sent.remember(SentStanza { id: id.to_owned(), target, shell, padded });
+        }
+    }
+
     /// The `<enc>` for a companion, starting a session where there is none; `None` when the companion is gone.
-    fn encrypt(
+    pub(crate) fn encrypt(
         &self,
         endpoint: &mut SignalEndpoint,
-        sent: &SentStanza,
+        (account, device): (usize, u16),
+        padded: &[u8],
         new_session: bool,
     ) -> Result<Option<Node>, SignalError> {
-        let (account, device) = sent.target;
         let lid = self.state().accounts.get(account).map(|account| Arc::clone(&account.lid));
         let Some(lid) = lid else { return Ok(None) };
         let peer = companion_address(&lid, device);
@@ -167,7 +212,7 @@ impl Network {
             let Some(bundle) = self.bundle_for_phone(account, device) else { return Ok(None) };
             endpoint.start_session(&peer, &bundle?)?;
         }
-        let sealed = endpoint.encrypt(&peer, &sent.padded)?;
+        let sealed = endpoint.encrypt(&peer, padded)?;
         Ok(Some(NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind).bytes(sealed.bytes).build()))
     }
 
@@ -183,23 +228,28 @@ impl Network {
         }
     }
 
-    /// Sends app-state keys and an empty history from a phone to one of its companions.
+    /// Sends app-state keys and the history from a phone to one of its companions.
     pub(crate) fn share_keys(&self, account: usize, device: u16) {
+        let key = self.state().accounts.get(account).map(|entry| entry.app_state_key);
+        let Some(key) = key else { return };
+        let messages = vec![content::key_share(&key, self.now_ms()), self.first_history(account)];
+        self.tell_companion(account, device, messages);
+    }
+
+    /// Sends messages from a phone to one of its companions that no chat shows.
+    pub(crate) fn tell_companion(&self, account: usize, device: u16, messages: Vec<Message>) {
         let prepared = {
             let mut state = self.state();
-            let ids = [state.ids.stanza_id(), state.ids.stanza_id()];
-            state
-                .accounts
-                .get(account)
-                .map(|entry| (ids, entry.jid(0, false), entry.app_state_key, Arc::clone(&entry.endpoint)))
+            let ids: Vec<String> = messages.iter().map(|_| state.ids.stanza_id()).collect();
+            let entry = state.accounts.get(account);
+            entry.map(|entry| (ids, entry.jid(0, false), Arc::clone(&entry.endpoint), state.now_seconds()))
         };
-        let Some((ids, from, key, endpoint)) = prepared else { return };
-        let messages = [content::key_share(&key, time::unix_millis()), content::empty_history()];
+        let Some((ids, from, endpoint, now)) = prepared else { return };
         let mut endpoint = lock(&endpoint);
         for (id, message) in ids.into_iter().zip(messages) {
-            let sent = peer_stanza(id, (account, device), &from, &message);
+            let sent = peer_stanza(id, (account, device), &from, &message, now);
             if let Err(error) = self.send_stanza(&mut endpoint, account, sent, false) {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a phone could not share its keys");
+                tracing::warn!(error = &error as &dyn std::error::Error, "a phone could not write to its companion");
             }
         }
     }
@@ -221,30 +271,30 @@ impl Network {
 }
 
 impl Route {
-    fn shell_for_recipient(&self) -> Node {
-        message(&self.id, self.sender_lid.clone())
-            .attr("type", "text")
-            .attr("notify", self.name.as_str())
+    fn shell_for_recipient(&self, letter: &Letter) -> Node {
+        letter
+            .stanza(&self.id, self.now, &self.name)
+            .attr("from", self.sender_lid.clone())
             .attr("addressing_mode", "lid")
             .attr("sender_pn", self.sender_pn.clone())
             .build()
     }
 
-    fn shell_for_own(&self) -> Node {
-        message(&self.id, self.sender_pn.clone())
-            .attr("type", "text")
+    fn shell_for_own(&self, letter: &Letter) -> Node {
+        letter
+            .stanza(&self.id, self.now, &self.name)
+            .attr("from", self.sender_pn.clone())
             .attr("recipient", self.recipient_pn.clone())
-            .attr("notify", self.name.as_str())
             .build()
     }
 }
 
-fn message(id: &str, from: Jid) -> NodeBuilder {
-    NodeBuilder::new("message").attr("id", id).attr("from", from).attr("t", time::unix_seconds())
+fn message(id: &str, from: Jid, now: u64) -> NodeBuilder {
+    NodeBuilder::new("message").attr("id", id).attr("from", from).attr("t", now)
 }
 
 /// Traffic between a phone and its companion, which no chat shows.
-fn peer_stanza(id: String, target: (usize, u16), from: &Jid, inner: &Message) -> SentStanza {
-    let shell = message(&id, from.clone()).attr("type", "text").attr("category", "peer").build();
+fn peer_stanza(id: String, target: (usize, u16), from: &Jid, inner: &Message, now: u64) -> SentStanza {
+    let shell = message(&id, from.clone(), now).attr("type", "text").attr("category", "peer").build();
     SentStanza { id, target, shell, padded: content::padded(inner).into() }
 }

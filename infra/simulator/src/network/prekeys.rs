@@ -12,7 +12,6 @@ use crate::network::iq::user;
 use crate::network::{Device, Network, Session, lock};
 use crate::signal::{PublishedBundle, SignalError};
 use crate::stanza::{bytes, holding};
-use crate::time;
 
 /// Clients hold 812; twice that is more than any upload adds up to.
 const MAX_ONE_TIME_KEYS: usize = 2_048;
@@ -78,7 +77,7 @@ impl Network {
         let keys = if jid.device == 0 { self.phone_bundle(jid) } else { self.companion_bundle(jid) };
         let answer = user(jid);
         match keys {
-            Some(keys) => answer.attr("t", time::unix_seconds()).children(keys).build(),
+            Some(keys) => answer.attr("t", self.now_seconds()).children(keys).build(),
             None => answer.children([NodeBuilder::new("error").attr("code", "404").build()]).build(),
         }
     }
@@ -102,6 +101,7 @@ impl Network {
             keys.push(key_node(&id, &value));
         }
         keys.push(holding("device-identity", device.signed_identity.as_slice()));
+        state.ask_for_keys(account, jid.device);
         Some(keys)
     }
 
@@ -109,7 +109,9 @@ impl Network {
     pub(crate) fn bundle_for_phone(&self, account: usize, number: u16) -> Option<Result<PreKeyBundle, SignalError>> {
         let mut state = self.state();
         let device = state.device(account, number)?;
-        Some(take_bundle(device, number).map_err(SignalError::Keys))
+        let bundle = take_bundle(device, number).map_err(SignalError::Keys);
+        state.ask_for_keys(account, number);
+        Some(bundle)
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
-use crate::network::{Network, Outbound, Session, State};
-use crate::{stanza, time};
+use crate::network::{Account, Network, Outbound, Session, State};
+use crate::stanza;
 
 /// A receipt's `type`s that stay between a companion and its phone.
 const BETWEEN_OWN_DEVICES: [&str; 2] = ["peer_msg", "hist_sync"];
@@ -28,7 +28,7 @@ impl Network {
                 }
             }
             // Only now: who sees the ack may rely on it that the message does not come again.
-            let mut ack = stanza::ack("receipt", receipt, time::unix_seconds());
+            let mut ack = stanza::ack("receipt", receipt, state.now_seconds());
             if let Some(kind) = &kind {
                 ack = ack.attr("type", kind.as_ref());
             }
@@ -37,13 +37,19 @@ impl Network {
             if kind.as_deref().is_some_and(|kind| BETWEEN_OWN_DEVICES.contains(&kind)) {
                 return;
             }
-            let Some(target) = state.account_by_jid(to) else { return };
-            if kind.as_deref() != Some("retry") || to.device != 0 {
-                state.forward_receipt(session, target, to, receipt, &ids);
+            if kind.as_deref() == Some("server-error") {
+                drop(state);
+                self.upload_again(session, receipt);
+                return;
+            }
+            let Some(author) = author_of(to, receipt) else { return };
+            let Some(target) = state.account_by_jid(&author) else { return };
+            if kind.as_deref() != Some("retry") || author.device != 0 {
+                state.forward_receipt(session, target, (to, &author), receipt, &ids);
                 return;
             }
         }
-        let Some(phone) = to else { return };
+        let Some(phone) = to.as_ref().and_then(|to| author_of(to, receipt)) else { return };
         for id in ids {
             self.resend_from_phone(&phone, session, &id);
         }
@@ -57,25 +63,46 @@ impl Network {
     }
 }
 
+/// Whom a receipt is for: in a group, the participant it names.
+fn author_of(to: &Jid, receipt: &Node) -> Option<Jid> {
+    if is_shared(to) { stanza::jid(receipt, "participant") } else { Some(to.clone()) }
+}
+
+/// Whether messages to this JID are for many: a group or the status list.
+fn is_shared(jid: &Jid) -> bool {
+    jid.is_group() || jid.is_status_broadcast()
+}
+
 impl State {
-    fn forward_receipt(&mut self, session: Session, target: usize, to: &Jid, receipt: &Node, ids: &[String]) {
+    fn forward_receipt(
+        &mut self,
+        session: Session,
+        target: usize,
+        (to, author): (&Jid, &Jid),
+        receipt: &Node,
+        ids: &[String],
+    ) {
         let own = target == session.account;
         if !own && self.receipt_gets_lost(target, session.account) {
             return;
         }
         let Some(sender) = self.accounts.get(session.account) else { return };
-        let mut copy = NodeBuilder::new("receipt")
-            .attr("id", stanza::owned(receipt, "id"))
-            .attr("from", sender.jid(session.device, to.is_lid()))
-            .attr("t", time::unix_seconds());
-        for name in ["type", "recipient", "participant", "category"] {
+        let reader = sender.jid(session.device, author.is_lid());
+        let mut copy =
+            NodeBuilder::new("receipt").attr("id", stanza::owned(receipt, "id")).attr("t", self.now_seconds());
+        copy = if is_shared(to) {
+            copy.attr("from", to.clone()).attr("participant", reader)
+        } else {
+            copy.attr("from", reader)
+        };
+        for name in ["type", "recipient", "category"] {
             if let Some(value) = receipt.attrs.get(name) {
                 copy = copy.attr(name, value.clone());
             }
         }
         let copy = copy.apply_content(receipt.content.clone()).build();
-        if to.device != 0 {
-            self.push(target, to.device, copy);
+        if author.device != 0 {
+            self.push(target, author.device, copy);
             return;
         }
         let Some(account) = self.accounts.get_mut(target) else { return };
@@ -105,10 +132,7 @@ impl State {
             return;
         }
         let Some(account) = self.accounts.get(phone) else { return };
-        let mut receipt = NodeBuilder::new("receipt")
-            .attr("id", about.id.as_str())
-            .attr("from", account.jid(0, about.by_lid))
-            .attr("t", time::unix_seconds());
+        let mut receipt = about.receipt_from(account).attr("t", self.now_seconds());
         if let Some(kind) = kind {
             receipt = receipt.attr("type", kind);
         }
@@ -123,4 +147,17 @@ pub(crate) struct Receipted {
     pub(crate) sender: usize,
     pub(crate) device: u16,
     pub(crate) by_lid: bool,
+    /// The JID of the group it was sent to.
+    pub(crate) group: Option<String>,
+}
+
+impl Receipted {
+    /// A receipt of an account's phone about this message: in a group, the group's with the phone as participant.
+    pub(crate) fn receipt_from(&self, phone: &Account) -> NodeBuilder {
+        let receipt = NodeBuilder::new("receipt").attr("id", self.id.as_str());
+        match &self.group {
+            Some(group) => receipt.attr("from", group.as_str()).attr("participant", phone.jid(0, true)),
+            None => receipt.attr("from", phone.jid(0, self.by_lid)),
+        }
+    }
 }

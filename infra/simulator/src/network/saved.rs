@@ -1,7 +1,7 @@
 //! What of the network outlives a restart: the server's keys, the accounts with their phones, companions and queues.
 //! Not kept: fault rules, held acks, the stanza log, and stanzas a phone could have encrypted again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,19 @@ use wacore_libsignal::protocol::KeyPair;
 
 use crate::certificate::ServerIdentity;
 use crate::network::accounts::SignedPreKey;
+use crate::network::agenda::{Agenda, SavedAgenda};
+use crate::network::app_state::AppState;
 use crate::network::chat::{Chat, Entry};
 use crate::network::delivery::DeviceQueue;
+use crate::network::groups::Group;
+use crate::network::newsletters::Newsletters;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
-use crate::network::{Account, Device, Network, lock};
+use crate::network::presence::{ChatStates, Presence};
+use crate::network::profile::Profile;
+use crate::network::{Account, Device, Network, Script, lock};
 use crate::signal::{SavedEndpoint, SignalEndpoint, SignalError};
+use crate::time;
 
 /// The whole network as it stands in the state file.
 #[derive(Serialize, Deserialize)]
@@ -22,7 +29,15 @@ pub(crate) struct SavedNetwork {
     identity: ServerIdentity,
     /// How often the network was restored; part of the seed, so that ids do not come twice.
     restarts: u64,
+    #[serde(default)]
+    time: time::Setting,
+    #[serde(default)]
+    agenda: SavedAgenda,
     accounts: Vec<SavedAccount>,
+    #[serde(default)]
+    groups: Vec<Group>,
+    #[serde(default)]
+    newsletters: Newsletters,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,6 +53,14 @@ struct SavedAccount {
     next_device: u16,
     messages: Vec<Entry>,
     waiting: Vec<PhoneDelivery>,
+    #[serde(default)]
+    script: Script,
+    #[serde(default)]
+    blocked: BTreeSet<usize>,
+    #[serde(default)]
+    profile: Profile,
+    #[serde(default)]
+    app_state: AppState,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +74,8 @@ struct SavedDevice {
     signed_identity: Vec<u8>,
     queue: Vec<Vec<u8>>,
     keys_shared: bool,
+    #[serde(default)]
+    notify: Option<String>,
 }
 
 impl Network {
@@ -66,18 +91,31 @@ impl Network {
             let state = self.state();
             accounts.extend(state.accounts.get(index).map(|account| save_account(account, endpoint)));
         }
-        Ok(SavedNetwork { identity: self.identity().clone(), restarts: self.restarts(), accounts })
+        let (identity, restarts) = (self.identity().clone(), self.restarts());
+        let (agenda, newsletters, groups) = {
+            let state = self.state();
+            (state.agenda.save(), state.newsletters.clone(), state.groups.values().cloned().collect())
+        };
+        let time = self.clock().setting();
+        Ok(SavedNetwork { identity, restarts, time, agenda, accounts, groups, newsletters })
     }
 
-    pub(crate) fn restore(saved: SavedNetwork, seed: u64) -> Result<Self, SignalError> {
+    pub(crate) fn restore(saved: SavedNetwork, seed: u64, root: Option<&[u8; 32]>) -> Result<Self, SignalError> {
         let restarts = saved.restarts + 1;
-        let network = Self::new(saved.identity, seed.wrapping_add(restarts), restarts);
+        let identity = match root {
+            Some(root) => saved.identity.with_root(root).map_err(|error| SignalError::Keys(error.into()))?,
+            None => saved.identity,
+        };
+        let network = Self::new(identity, seed.wrapping_add(restarts), restarts, saved.time);
         {
             let mut state = network.state();
             for account in saved.accounts {
                 let account = restore_account(account)?;
                 state.insert_account(account);
             }
+            state.agenda = Agenda::restore(saved.agenda);
+            state.newsletters = saved.newsletters;
+            state.groups = saved.groups.into_iter().map(|group| (group.id.clone(), group)).collect();
         }
         Ok(network)
     }
@@ -96,6 +134,10 @@ fn save_account(account: &Account, endpoint: SavedEndpoint) -> SavedAccount {
         next_device: account.next_device,
         messages: account.chat.save(),
         waiting: account.waiting.iter().cloned().collect(),
+        script: account.script.clone(),
+        blocked: account.blocked.clone(),
+        profile: account.profile.clone(),
+        app_state: account.app_state.clone(),
     }
 }
 
@@ -110,6 +152,7 @@ fn save_device(number: u16, device: &Device) -> SavedDevice {
         signed_identity: device.signed_identity.clone(),
         queue: device.queue.save(),
         keys_shared: device.keys_shared,
+        notify: device.notify.clone(),
     }
 }
 
@@ -127,7 +170,13 @@ fn restore_account(saved: SavedAccount) -> Result<Account, SignalError> {
         chat: Chat::restore(saved.messages),
         waiting: saved.waiting.into(),
         sent: SentStanzas::default(),
+        script: saved.script,
+        blocked: saved.blocked,
         retries: HashMap::new(),
+        sender_key_holders: HashMap::new(),
+        profile: saved.profile,
+        presence: Presence::default(),
+        app_state: saved.app_state,
     })
 }
 
@@ -142,6 +191,8 @@ fn restore_device(saved: SavedDevice) -> (u16, Device) {
         connected: None,
         queue: DeviceQueue::restore(&saved.queue),
         keys_shared: saved.keys_shared,
+        notify: saved.notify,
+        chat_states: ChatStates::new(),
     };
     (saved.number, device)
 }

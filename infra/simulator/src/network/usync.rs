@@ -8,8 +8,8 @@ use waproto::whatsapp::{ADVKeyIndexList, ADVSignedKeyIndexList};
 use crate::entropy::key_rng;
 use crate::network::iq::user;
 use crate::network::pairing::raw_id;
-use crate::network::{Account, Network};
-use crate::{stanza, time};
+use crate::network::{Account, Network, Session};
+use crate::stanza;
 
 const MAX_USERS: usize = 1_024;
 /// What a key index signature covers begins with these bytes.
@@ -17,7 +17,7 @@ const KEY_INDEX_PREFIX: [u8; 2] = [6, 2];
 
 impl Network {
     /// Answers a `<usync>` query; `None` when there is none in the IQ.
-    pub(crate) fn usync(&self, iq: &Node) -> Option<Node> {
+    pub(crate) fn usync(&self, session: Session, iq: &Node) -> Option<Node> {
         let asked = iq.get_optional_child("usync")?;
         let protocols: Vec<String> = asked
             .get_optional_child("query")
@@ -27,7 +27,8 @@ impl Network {
             .map(|protocol| protocol.tag.to_string())
             .collect();
         let users = asked.get_optional_child("list").into_iter().flat_map(|list| list.get_children_by_tag("user"));
-        let users: Vec<Node> = users.take(MAX_USERS).filter_map(|user| self.describe(user, &protocols)).collect();
+        let users: Vec<Node> =
+            users.take(MAX_USERS).filter_map(|user| self.describe(session.account, user, &protocols)).collect();
         let handled = protocols.into_iter().map(|protocol| NodeBuilder::new_dynamic(protocol).build());
         let parts =
             [NodeBuilder::new("result").children(handled).build(), NodeBuilder::new("list").children(users).build()];
@@ -40,7 +41,7 @@ impl Network {
         Some(answer.children(parts).build())
     }
 
-    fn describe(&self, asked: &Node, protocols: &[String]) -> Option<Node> {
+    fn describe(&self, viewer: usize, asked: &Node, protocols: &[String]) -> Option<Node> {
         let jid = stanza::jid(asked, "jid").or_else(|| contact_number(asked))?.to_non_ad();
         let wants = |name: &str| protocols.iter().any(|protocol| protocol == name);
         let state = self.state();
@@ -56,10 +57,45 @@ impl Network {
             parts.push(NodeBuilder::new("lid").attr("val", Jid::lid(account.lid.as_ref())).build());
         }
         if wants("devices") {
-            parts.push(devices(account, index)?);
+            parts.push(devices(account, index, state.now_seconds())?);
         }
-        Some(user(&jid).children(parts).build())
+        let shown = protocols.iter().filter_map(|name| account.shown(name, index, viewer));
+        Some(user(&jid).children(parts.into_iter().chain(shown)).build())
     }
+}
+
+impl Account {
+    /// What a protocol about profiles tells of an account.
+    fn shown(&self, protocol: &str, own: usize, viewer: usize) -> Option<Node> {
+        let profile = &self.profile;
+        let hidden = |tag: &'static str, code: u16| {
+            let error = NodeBuilder::new("error").attr("code", code).build();
+            Some(NodeBuilder::new(tag).children([error]).build())
+        };
+        match protocol {
+            "status" if !profile.shows("status", own, viewer) => hidden("status", 401),
+            "status" => {
+                let status = NodeBuilder::new("status").attr("t", profile.about_at);
+                Some(status.string_content(profile.about.as_str()).build())
+            }
+            "picture" => match profile.picture.as_ref().filter(|_| profile.shows("profile", own, viewer)) {
+                Some(picture) => Some(NodeBuilder::new("picture").attr("id", picture.id).build()),
+                None => hidden("picture", 404),
+            },
+            "business" if profile.business.is_some() => Some(verified_name()),
+            "disappearing_mode" => {
+                let (duration, since) = profile.disappearing;
+                Some(NodeBuilder::new("disappearing_mode").attr("duration", duration).attr("t", since).build())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A business is told from a person by its name's certificate, which the simulator does not sign.
+fn verified_name() -> Node {
+    let name = NodeBuilder::new("verified_name").attr("verified_level", "unknown").attr("serial", "1").build();
+    NodeBuilder::new("business").children([name]).build()
 }
 
 fn contact(presence: &'static str) -> Node {
@@ -72,24 +108,23 @@ fn contact_number(user: &Node) -> Option<Jid> {
     Some(Jid::pn(text.trim_start_matches('+')))
 }
 
-fn devices(account: &Account, index: usize) -> Option<Node> {
+fn devices(account: &Account, index: usize, now: u64) -> Option<Node> {
     let phone = NodeBuilder::new("device").attr("id", "0").build();
     let companions = account.devices.iter().map(|(number, device)| {
         NodeBuilder::new("device").attr("id", *number).attr("key-index", device.key_index).build()
     });
     let list = std::iter::once(phone).chain(companions);
-    let indexes =
-        NodeBuilder::new("key-index-list").attr("ts", time::unix_seconds()).bytes(key_indexes(account, index)?);
+    let indexes = NodeBuilder::new("key-index-list").attr("ts", now).bytes(key_indexes(account, index, now)?);
     let parts = [NodeBuilder::new("device-list").attr("hash", "h").children(list).build(), indexes.build()];
     Some(NodeBuilder::new("devices").children(parts).build())
 }
 
 /// The phone's signed statement of which companions are its own.
-fn key_indexes(account: &Account, index: usize) -> Option<Vec<u8>> {
+pub(crate) fn key_indexes(account: &Account, index: usize, now: u64) -> Option<Vec<u8>> {
     let valid: Vec<u32> = std::iter::once(0).chain(account.devices.values().map(|device| device.key_index)).collect();
     let details = ADVKeyIndexList {
         raw_id: Some(raw_id(index)),
-        timestamp: Some(time::unix_seconds()),
+        timestamp: Some(now),
         current_index: valid.iter().copied().max(),
         valid_indexes: valid,
         ..Default::default()

@@ -20,6 +20,8 @@ use whatsapp_rust::types::events::{ChannelEventHandler, Event, Receipt, ServerAc
 use whatsapp_rust::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, SendOptions, anyhow};
 
+use crate::light::{self, Identity};
+
 /// Long enough for a busy machine; nothing waits this long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a test watches that something does not happen.
@@ -36,13 +38,19 @@ pub(crate) async fn simulator_keeping(state_file: Option<PathBuf>) -> Simulator 
     Simulator::start(SimulatorConfig { listen, seed: SEED, state_file }).await.unwrap()
 }
 
-/// With `with_version` given, a client that needs HTTP is doing something the tests do not expect.
-struct NoHttp;
+/// HTTP to the simulator and nowhere else. Clients take media hosts for HTTPS; the simulator's one port speaks both.
+struct LocalHttp {
+    address: std::net::SocketAddr,
+}
 
 #[async_trait::async_trait]
-impl HttpClient for NoHttp {
+impl HttpClient for LocalHttp {
     async fn execute(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
-        Err(anyhow::anyhow!("no HTTP in these tests: {}", request.url))
+        let here = format!("https://{}", self.address);
+        let path = request.url.strip_prefix(&here).ok_or_else(|| anyhow::anyhow!("no HTTP to {}", request.url))?;
+        let body = request.body.clone().unwrap_or_default();
+        let (status_code, body) = exchange(self.address, &request.method, path, "application/octet-stream", body).await;
+        Ok(HttpResponse { status_code, body: body.to_vec() })
     }
 }
 
@@ -59,10 +67,36 @@ pub(crate) struct Companion {
 /// Starts a client on a store without waiting for anything; `phone` scans its QR code when it shows one.
 pub(crate) async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, phone: &str) -> Companion {
     let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
+    start_over(transport, simulator, backend, phone).await
+}
+
+/// The same over another transport.
+pub(crate) async fn start_over(
+    transport: TokioWebSocketTransportFactory,
+    simulator: &Simulator,
+    backend: Arc<InMemoryBackend>,
+    phone: &str,
+) -> Companion {
+    begin(transport, simulator, backend, phone, true).await
+}
+
+/// Starts a client that nobody scans a QR code of.
+pub(crate) async fn start_unscanned(simulator: &Simulator, backend: Arc<InMemoryBackend>, name: &str) -> Companion {
+    let transport = TokioWebSocketTransportFactory::new().with_url(simulator.websocket_url());
+    begin(transport, simulator, backend, name, false).await
+}
+
+async fn begin(
+    transport: TokioWebSocketTransportFactory,
+    simulator: &Simulator,
+    backend: Arc<InMemoryBackend>,
+    phone: &str,
+    scanned: bool,
+) -> Companion {
     let bot = Bot::builder()
         .with_backend_arc(backend.clone())
         .with_transport_factory(transport)
-        .with_http_client(NoHttp)
+        .with_http_client(LocalHttp { address: simulator.address() })
         .with_version((2, 3000, 1))
         .with_push_name(phone)
         .with_wanted_pre_key_count(10)
@@ -73,7 +107,10 @@ pub(crate) async fn start(simulator: &Simulator, backend: Arc<InMemoryBackend>, 
     client.set_force_active_delivery_receipts(true);
     let (handler, events) = ChannelEventHandler::new();
     client.subscribe_handler(handler).detach();
-    scan_when_shown(&client, simulator.network().clone(), phone.to_owned());
+    // Before it starts: a code that is shown to nobody is shown for a minute.
+    if scanned {
+        scan_when_shown(&client, simulator.network().clone(), phone.to_owned());
+    }
     Companion { client, backend, events, unclaimed: Mutex::default(), _handle: bot.spawn() }
 }
 
@@ -97,12 +134,21 @@ pub(crate) async fn linked(simulator: &Simulator, phone: &str) -> Companion {
         simulator.network().create_phone(phone, &format!("Name of {phone}")).unwrap();
     }
     let companion = start(simulator, Arc::new(InMemoryBackend::new()), phone).await;
-    companion.ready().await;
+    if let Err(error) = companion.client.wait_for_connected(PATIENCE).await {
+        for entry in simulator.network().stanzas(&StanzaFilter::default()) {
+            println!("{} {:?} {:?} {:.300}", entry.at_ms, entry.direction, entry.device, entry.xml);
+        }
+        panic!("{phone} is not ready: {error}");
+    }
     companion
 }
 
 pub(crate) fn pn(phone: &str) -> Jid {
     Jid::pn(phone)
+}
+
+pub(crate) fn group_jid(jid: &str) -> Jid {
+    jid.parse().unwrap()
 }
 
 pub(crate) fn text(text: &str) -> Message {
@@ -223,15 +269,45 @@ pub(crate) async fn admin(simulator: &Simulator, method: &str, path: &str, body:
 
 /// One HTTP request: status and body.
 pub(crate) async fn http(simulator: &Simulator, method: &str, path: &str, kind: &str, body: &str) -> (u16, String) {
-    let stream = tokio::net::TcpStream::connect(simulator.address()).await.unwrap();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let (status, answer) = exchange(simulator.address(), method, path, kind, body).await;
+    (status, String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// One HTTP request whose body and answer need not be text; an answer that breaks off is empty.
+pub(crate) async fn exchange(
+    address: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: Bytes,
+) -> (u16, Bytes) {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let driver = tokio::spawn(connection);
     let request = hyper::Request::builder().method(method).uri(path).header("host", "simulator");
-    let request =
-        request.header("content-type", kind).body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+    let request = request.header("content-type", kind).body(Full::new(body)).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let bytes = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     driver.abort();
-    (status, String::from_utf8_lossy(&bytes).into_owned())
+    (status, bytes)
+}
+
+/// A light companion that was just paired by this phone.
+pub(crate) async fn light(simulator: &Simulator, phone: &str) -> Identity {
+    if simulator.network().phone(phone).is_err() {
+        simulator.network().create_phone(phone, &format!("Name of {phone}")).unwrap();
+    }
+    let network = simulator.network().clone();
+    let scan = async move |code: String| {
+        network.scan_qr(&code, Some(phone))?;
+        Ok(())
+    };
+    within(light::pair(simulator.address(), None, scan)).await.unwrap()
+}
+
+/// What `work` gives; a test does not wait longer than [`PATIENCE`].
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
 }
