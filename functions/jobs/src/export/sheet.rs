@@ -2,7 +2,7 @@
 //!
 //! A workbook is a zip archive of small fixed parts and one large one, the sheet. The sheet's packed bytes are the joined
 //! outputs of one compressor for each step, flushed to a whole byte at its end, as RFC 1951 allows; what the archive's
-//! end must say of them (lengths and check sum) goes from step to step in the export's record. See decision 21.
+//! end must say of them (lengths and check sum) goes from step to step in the export's record. See decision 14.
 
 use std::io::Write as _;
 
