@@ -2,14 +2,15 @@
 //! is left; whoever dies in one is followed by another.
 
 use futures::FutureExt;
-use hantar_domain::ids::{AccountId, DeviceId, Shard};
+use hantar_domain::ids::{AccountId, ContactId, DeviceId, Shard};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
 use hantar_usecases::ports::{Closing, PortError, Sequence, Work};
 
 use crate::items::{Fields, Item, NewItem, number, text, time};
 use crate::places::{
-    DEVICE, DUE_LINES, INVITATION, Place, Table, USER, keys_of, of_account, of_device, part_of_account, work_line,
+    DEVICE, DUE_LINES, INVITATION, Place, Table, USER, contacts_of, keys_of, of_account, of_device, part_of_account,
+    work_line,
 };
 use crate::reading::Query;
 use crate::store::Store;
@@ -22,14 +23,19 @@ use crate::writing::{Write, Written, side_by_side};
 const LISTED: usize = 10_000;
 /// How many parts of one kind are looked through in one step.
 const PARTS: u64 = 1_000;
+/// Partitions with a name of two letters; those with one are found by themselves. Whoever adds such a kind adds it here.
+const PAIRS: [&str; 4] = ["KE", "KN", "KO", "SL"];
+/// A kind of number of an account.
+type SequenceOf = fn(AccountId) -> Sequence;
+
 /// Partitions that an account has one of for each number of a sequence: `A#{a}#{letter}#{number}`. Whoever adds such a kind
 /// adds it here. Those with a letter alone, `A#{a}#{letter}`, are found by themselves.
-const NUMBERED: [(char, fn(AccountId) -> Sequence); 5] = [
-    ('B', Sequence::Bulks),
-    ('C', Sequence::Campaigns),
-    ('G', Sequence::Groups),
-    ('I', Sequence::Imports),
-    ('E', Sequence::Exports),
+const NUMBERED: [(&str, SequenceOf); 5] = [
+    ("B", Sequence::Bulks),
+    ("C", Sequence::Campaigns),
+    ("KG", Sequence::Groups),
+    ("I", Sequence::Imports),
+    ("E", Sequence::Exports),
 ];
 
 fn read(item: &Item) -> Result<Closing, PortError> {
@@ -122,9 +128,11 @@ impl TenantStore {
                 self.delete_partition(table, partition, &mut left).await?;
             }
         }
-        for letter in 'A'..='Z' {
+        self.delete_contacts(&mut left).await?;
+        let letters = ('A'..='Z').map(String::from).chain(PAIRS.map(String::from));
+        for letters in letters {
             for table in [Table::Business, Table::Engine] {
-                self.delete_partition(table, part_of_account(self.account, letter), &mut left).await?;
+                self.delete_partition(table, part_of_account(self.account, &letters), &mut left).await?;
             }
         }
         for (letter, sequence) in NUMBERED {
@@ -140,8 +148,20 @@ impl TenantStore {
         Ok(left > 0)
     }
 
+    /// One by one, with the entries that they are found by: those stand in partitions that only a contact leads to.
+    async fn delete_contacts(&self, left: &mut usize) -> Result<(), PortError> {
+        let places = self.places(Table::Business, contacts_of(self.account), "", *left).await?;
+        let now = self.store.now();
+        for place in &places {
+            let id = place.sk.parse().map_err(|_| PortError::Corrupt(format!("contact {}", place.sk)))?;
+            self.remove_contact(ContactId(id), None, now).await?;
+        }
+        *left -= places.len();
+        Ok(())
+    }
+
     /// Those with the highest numbers first: the sequence remembers how far it came, since it is set down to what is left.
-    async fn delete_numbered(&self, letter: char, sequence: Sequence, left: &mut usize) -> Result<(), PortError> {
+    async fn delete_numbered(&self, letter: &str, sequence: Sequence, left: &mut usize) -> Result<(), PortError> {
         let place = Place::sequence(sequence);
         let Some(item) = self.store.get(&place).await? else { return Ok(()) };
         let last: u64 = Fields(&item).number("n")?;

@@ -457,9 +457,9 @@ pub(crate) fn audit_of(account: AccountId) -> String {
     format!("A#{account}#T")
 }
 
-/// One of an account's partitions that have a letter alone.
-pub(crate) fn part_of_account(account: AccountId, letter: char) -> String {
-    format!("A#{account}#{letter}")
+/// One of the partitions of an account that have a letter alone, or two.
+pub(crate) fn part_of_account(account: AccountId, letters: &str) -> String {
+    format!("A#{account}#{letters}")
 }
 
 pub(crate) fn of_device(account: AccountId, device: DeviceId) -> String {

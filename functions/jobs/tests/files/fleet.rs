@@ -106,6 +106,32 @@ impl Fleet for Office {
         nobody_asks_this()
     }
 
+    async fn put_link(&self, _: &TokenHash, _: &Link) -> Result<(), PortError> {
+        nobody_asks_this()
+    }
+
+    async fn link(&self, _: &TokenHash) -> Result<Option<Link>, PortError> {
+        nobody_asks_this()
+    }
+
+    async fn take_link(&self, _: &TokenHash) -> Result<Option<Link>, PortError> {
+        nobody_asks_this()
+    }
+
+    async fn count_guess(
+        &self,
+        _: &[u8; 32],
+        _: u32,
+        _: Duration,
+        _: Timestamp,
+    ) -> Result<Option<Duration>, PortError> {
+        nobody_asks_this()
+    }
+
+    async fn forget_guesses(&self, _: &[u8; 32]) -> Result<(), PortError> {
+        nobody_asks_this()
+    }
+
     async fn client_version(&self) -> Result<Option<FoundVersion>, PortError> {
         nobody_asks_this()
     }

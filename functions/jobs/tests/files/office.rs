@@ -13,6 +13,7 @@ use hantar_domain::contact::{Contact, ContactEdit, Said};
 use hantar_domain::export::Export;
 use hantar_domain::ids::*;
 use hantar_domain::import::Import;
+use hantar_domain::pacing::Pacing;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 use hantar_jobs::work::Worker;
@@ -82,6 +83,8 @@ impl Office {
             mail: office.clone(),
             clock: office.clone(),
             entropy: office,
+            shards: 4,
+            pacing: Pacing::default(),
         }
     }
 
@@ -217,7 +220,7 @@ impl Files for Office {
         Ok(self.0.imports.lock().unwrap().get(&id).cloned())
     }
 
-    async fn earlier_start(&self, _: &Idempotency, _: Timestamp) -> Result<Option<Started>, PortError> {
+    async fn earlier_start(&self, _: &Idempotency, _: Timestamp) -> Result<Option<ImportStart>, PortError> {
         nobody_asks_this()
     }
 
@@ -226,10 +229,10 @@ impl Files for Office {
         import: &Import,
         at: Timestamp,
         _: Option<&Idempotency>,
-    ) -> Result<Started, PortError> {
+    ) -> Result<ImportStart, PortError> {
         assert!(self.change_import(import).await?);
         self.arm(Work::Import(import.id), at);
-        Ok(Started::Now)
+        Ok(ImportStart::Now)
     }
 
     async fn change_import(&self, import: &Import) -> Result<bool, PortError> {

@@ -10,6 +10,7 @@ use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
+use hantar_domain::zone::Zone;
 use hantar_usecases::ports::*;
 
 use crate::office::{ACCOUNT, Office, nobody_asks_this};
@@ -26,7 +27,13 @@ impl Tenant for Office {
 
     async fn account(&self) -> Result<Option<Account>, PortError> {
         let regions = vec![Region::MALAYSIA];
-        Ok(Some(Account { id: ACCOUNT, name: "Kedai".into(), regions, created_at: Timestamp(0) }))
+        Ok(Some(Account {
+            id: ACCOUNT,
+            name: "Kedai".into(),
+            regions,
+            time_zone: Zone::default(),
+            created_at: Timestamp(0),
+        }))
     }
 
     fn consents(&self) -> &dyn Consents {
@@ -50,6 +57,19 @@ impl Tenant for Office {
     }
 
     fn people(&self) -> &dyn People {
+        nobody_asks_this()
+    }
+
+    async fn change_account(
+        &self,
+        _: &AccountChange,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<bool, PortError> {
+        nobody_asks_this()
+    }
+
+    async fn accepted_before(&self, _: &Idempotency, _: Timestamp) -> Result<Option<Message>, PortError> {
         nobody_asks_this()
     }
 

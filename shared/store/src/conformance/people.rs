@@ -205,7 +205,7 @@ pub async fn an_invitation_is_made_once_and_bounded_in_number(world: World) {
     world.clock.pass(Duration::from_hours(2));
     let third = invitation(&world, &home).await;
     assert_eq!(people.add_invitation(&third, 2, None).await.unwrap(), Created::New);
-    assert_eq!(people.invitations().await.unwrap(), [third.clone()]);
+    assert_eq!(people.invitations().await.unwrap(), vec![third.clone()]);
     assert_eq!(people.delete_invitation(third.id, None, home.now()).await.unwrap(), Deleted::Done);
     assert_eq!(people.delete_invitation(third.id, None, home.now()).await.unwrap(), Deleted::Missing);
     assert_eq!(people.invitation(third.id).await.unwrap(), None);

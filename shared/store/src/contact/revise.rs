@@ -219,7 +219,7 @@ impl TenantStore {
         revised.await.map(drop)
     }
 
-    pub(super) async fn remove_contact(
+    pub(crate) async fn remove_contact(
         &self,
         id: ContactId,
         idempotency: Option<&Idempotency>,
