@@ -168,7 +168,7 @@ mod tests {
     fn a_message_was_paid_and_what_came_back_stands_above_it() {
         let charge = Movement { at: Timestamp(5), credits: -1, cause: Cause::Message(MessageId(7)) };
         let sent = message(&[(State::Queued, 5), (State::Sent, 6)]);
-        assert_eq!(of_message(&sent), [charge.clone()]);
+        assert_eq!(of_message(&sent), std::slice::from_ref(&charge));
         let failed = Message { refunded: true, ..message(&[(State::Queued, 5), (State::Failed, 8)]) };
         let refund = Movement { at: Timestamp(8), credits: 1, cause: Cause::Refund(MessageId(7)) };
         assert_eq!(of_message(&failed), [refund, charge]);
