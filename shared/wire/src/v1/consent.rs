@@ -153,7 +153,6 @@ pub struct ConsentSettingsRequest {
     /// What they are answered; null for a text in the language of their word.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub confirmation: Option<Option<String>>,
 }
 

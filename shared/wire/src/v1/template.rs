@@ -23,7 +23,6 @@ pub struct TemplateRequest {
     /// The approved template of Meta's that it stands for, by name; null takes the link away.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
     pub meta_template: Option<Option<String>>,
 }
 
