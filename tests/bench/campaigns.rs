@@ -45,7 +45,9 @@ async fn expansion(recipients: usize) -> anyhow::Result<()> {
     let bound = recipients as u64;
     let first = MessageId(stack.fleet.reserve(Sequence::Messages(shop.account), bound).await?);
     let mut list = Vec::new();
-    (0..recipients).for_each(|number| row(number).write(&mut list));
+    for number in 0..recipients {
+        row(number).write(&mut list);
+    }
     stack.blobs.put(&BlobKey::new(shop.account, "campaigns", &format!("{id}-recipients")), list).await?;
     let campaign = Campaign {
         account: shop.account,

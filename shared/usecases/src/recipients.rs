@@ -160,11 +160,11 @@ impl Known {
 
     /// Takes somebody in, or says why not. The first of several with one number is taken.
     pub(crate) fn take(&mut self, one: Addressed, position: u64) -> Result<(RecipientKey, Recipient), Rejected> {
-        let rejected =
-            |unfit: Unfit| Rejected { position, phone: one.phone.clone(), reason: unfit.reason, field: unfit.field };
-        let (key, recipient) = match &one.fit {
-            Ok((key, recipient)) => (*key, recipient.clone()),
-            Err(unfit) => return Err(rejected(unfit.clone())),
+        let Addressed { phone, fit, next: _ } = one;
+        let rejected = |unfit: Unfit| Rejected { position, phone, reason: unfit.reason, field: unfit.field };
+        let (key, recipient) = match fit {
+            Ok(fit) => fit,
+            Err(unfit) => return Err(rejected(unfit)),
         };
         if self.suppressed.contains(&recipient.phone) {
             return Err(rejected(Rejection::OptedOut.into()));

@@ -204,7 +204,9 @@ pub async fn start_campaign(
 fn list(recipients: &[Listed], contacts: &[ContactId]) -> Vec<u8> {
     let mut list = Vec::new();
     let contacts = contacts.iter().map(|id| Listed::Contact(*id));
-    recipients.iter().cloned().chain(contacts).for_each(|entry| entry.write(&mut list));
+    for entry in recipients.iter().cloned().chain(contacts) {
+        entry.write(&mut list);
+    }
     list
 }
 
@@ -240,10 +242,9 @@ pub(crate) async fn check(
         (Some(_), Some(_)) => found("body", Prohibits("message_template_id")),
         (None, None) => found("body", RequiredWithout("message_template_id")),
         (None, Some(_)) if template.is_none() => found("message_template_id", Unknown),
-        (None, Some(_)) => {}
         (Some(body), None) if body.trim().is_empty() => found("body", Required),
         (Some(body), None) if body.chars().count() > MAX_BODY_CHARS => found("body", TooLong(MAX_BODY_CHARS)),
-        (Some(_), None) => {}
+        (Some(_), None) | (None, Some(_)) => {}
     }
     let in_group = match draft.group {
         Some(group) => group_size(tenant, group).await?,
@@ -266,7 +267,9 @@ pub(crate) async fn check(
         found("recipients", TooMany(MAX_RECIPIENTS));
     }
     let (devices, unknown) = devices(tenant, &draft.devices).await?;
-    unknown.iter().for_each(|field| found(field, Unknown));
+    for field in &unknown {
+        found(field, Unknown);
+    }
     if draft.devices.len() > MAX_DEVICES {
         found("devices", TooMany(MAX_DEVICES as u64));
     }

@@ -156,7 +156,7 @@ async fn the_api_answers_an_http_api_and_a_function_url_as_the_router_does() {
     let variables = variables(&world, &aws);
     let config =
         ApiConfig::parse(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| v.clone())).unwrap();
-    let router = api::router(&Stack::new(&config.common.cloud), &config).unwrap();
+    let router = api::router(&Stack::new(&config.common), &config).unwrap();
     let function = Function::start(API, &variables).await;
 
     let bearer = || ("authorization", format!("Bearer {token}"));

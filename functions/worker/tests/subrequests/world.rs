@@ -162,7 +162,8 @@ impl World {
         let (shards, aws_api, public_url) = (Some(4), None, None);
         let queue_prefix = PREFIX.into();
         let (billing, log) = (hantar_domain::billing::Billing::Credits, tracing::Level::INFO);
-        let config = Config { aws, tables, queue_prefix, shards, aws_api, public_url, billing, log };
+        let pacing = Pacing::default();
+        let config = Config { aws, tables, queue_prefix, shards, bucket: None, pacing, aws_api, public_url, billing, log };
         let (sign_in, tenants) = (secret(&*fleet, &entropy, &clock, account, user).await, store.tenants());
         let cookie = String::new();
         let first = secret(&*fleet, &entropy, &clock, account, user).await;

@@ -96,7 +96,9 @@ mod tests {
             entries in prop::collection::vec(listed(), 1..20), cut in 1_usize..4,
         ) {
             let mut list = Vec::new();
-            entries.iter().for_each(|entry| entry.write(&mut list));
+            for entry in &entries {
+                entry.write(&mut list);
+            }
             let (mut place, mut read) = (0, Vec::new());
             while place < list.len() {
                 let (entry, length) = Listed::read(&list[place..]).unwrap();

@@ -9,7 +9,7 @@ use hantar_domain::campaign::{
 use hantar_domain::ids::{CampaignId, MessageId};
 use hantar_domain::message::{Message, State};
 use hantar_domain::phone::PhoneNumber;
-use hantar_usecases::ports::{CampaignDifferences, MessageFilter, Ordered, Started};
+use hantar_usecases::ports::{CampaignDifferences, MessageFilter, Ordered, Started, StateCounts};
 
 use super::world::{Home, World};
 
@@ -259,5 +259,5 @@ pub async fn a_campaigns_counts_move_with_their_mark(world: World) {
     assert_eq!(counts.watch(), Watch { answered: 4, refused: 1 });
     let several = campaigns.counts_of(&[id, CampaignId(2)]).await.unwrap();
     assert_eq!(several, BTreeMap::from([(id, counts)]));
-    assert_eq!(home.tenant.state_counts().await.unwrap(), Default::default());
+    assert_eq!(home.tenant.state_counts().await.unwrap(), StateCounts::default());
 }
