@@ -181,7 +181,8 @@ impl Maker<'_> {
         if !self.tenant.files().change_export(&self.export).await? {
             return Ok(Next::Now);
         }
-        forget(blobs, &names, self.stale.iter().chain(&self.export.making.pieces.names)).await?;
+        forget(blobs, &names, &self.stale).await?;
+        forget(blobs, &names, &self.export.making.pieces.names).await?;
         Ok(Next::At(self.export.kept_until))
     }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn join(
 pub(crate) async fn forget(
     blobs: &dyn Blobs,
     names: &impl Names,
-    pieces: impl IntoIterator<Item = &String>,
+    pieces: &[String],
 ) -> Result<(), PortError> {
     for name in pieces {
         blobs.delete(&names(name)).await?;

@@ -13,6 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use hantar_domain::device::Status;
 use hantar_domain::ids::{AccountId, DeviceId, UserId};
+use hantar_domain::pacing::Pacing;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::sealed::DataKey;
 use hantar_domain::token::Abilities;
