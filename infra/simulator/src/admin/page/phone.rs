@@ -180,7 +180,7 @@ fn write_form(phone: &str, peer: &str) -> Markup {
         form class="write" method="post" action={ "/page/phones/" (phone) "/send" } enctype="multipart/form-data" {
             input type="hidden" name="to" value=(peer);
             input name="text" placeholder="Message" aria-label="Message" autocomplete="off" autofocus;
-            label class="attach" aria-label="Picture" { "📷" input type="file" name="picture" accept="image/png,image/jpeg"; }
+            label class="attach" { "Picture" input type="file" name="picture" accept="image/png,image/jpeg"; }
             button { "Send" }
         }
     }
@@ -225,7 +225,7 @@ fn file(media: &PhoneMedia) -> Markup {
     html! {
         @match (&media.path, &media.problem) {
             (Some(path), _) if media.mime.starts_with("image/") => img src=(path) alt=(name) loading="lazy";,
-            (Some(path), _) => a href=(path) { "📎 " (name) },
+            (Some(path), _) => a href=(path) { "File: " (name) },
             (None, problem) => em { (problem.as_deref().unwrap_or("no file")) },
         }
     }
