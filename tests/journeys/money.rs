@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::shop::{ALI, SHOP, Shop};
 
 fn fault(kind: FaultKind, count: Option<u32>) -> Fault {
-    Fault { kind, from: Some(SHOP.into()), to: None, count }
+    Fault { from: Some(SHOP.into()), count, ..Fault::new(kind) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hantar_simulator::StanzaFilter;
 use whatsapp_rust::types::presence::ReceiptType;
 
 use crate::support::{PATIENCE, linked, pn, settled, simulator, stanzas_in, start, text, texts_of};
@@ -121,11 +122,12 @@ async fn what_was_acknowledged_does_not_come_again() {
     ann.texts(1).await;
     settled(network, &once).await;
     ann.client.disconnect().await;
-    assert_eq!(network.phone(ANN).unwrap().devices[0].queued, 0);
     let id = network.send_text(EVE, ANN, "twice").unwrap();
     let back = start(&simulator, Arc::clone(&ann.backend), ANN).await;
     back.ready().await;
     assert_eq!(back.texts(1).await, [(id, "twice".to_owned())]);
+    let once = StanzaFilter { id: Some(once), tag: Some("message".into()), ..StanzaFilter::default() };
+    assert_eq!(network.stanzas(&once).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
