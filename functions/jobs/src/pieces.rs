@@ -78,11 +78,7 @@ pub(crate) async fn join(
 }
 
 /// Deletes pieces that nobody needs any more.
-pub(crate) async fn forget(
-    blobs: &dyn Blobs,
-    names: &impl Names,
-    pieces: &[String],
-) -> Result<(), PortError> {
+pub(crate) async fn forget(blobs: &dyn Blobs, names: &impl Names, pieces: &[String]) -> Result<(), PortError> {
     for name in pieces {
         blobs.delete(&names(name)).await?;
     }

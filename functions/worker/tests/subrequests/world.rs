@@ -164,7 +164,8 @@ impl World {
         let queue_prefix = PREFIX.into();
         let (billing, log) = (hantar_domain::billing::Billing::Credits, tracing::Level::INFO);
         let pacing = Pacing::default();
-        let config = Config { aws, tables, queue_prefix, shards, bucket: None, pacing, aws_api, public_url, billing, log };
+        let config =
+            Config { aws, tables, queue_prefix, shards, bucket: None, pacing, aws_api, public_url, billing, log };
         let (sign_in, tenants) = (secret(&*fleet, &entropy, &clock, account, user).await, store.tenants());
         let cookie = String::new();
         let first = secret(&*fleet, &entropy, &clock, account, user).await;
