@@ -143,7 +143,7 @@ struct Intake {
 
 /// The outer side of a device's mailbox.
 struct Bell {
-    bell: Arc<Notify>,
+    wakes: Arc<Notify>,
     commands: mpsc::Sender<CommandId>,
     task: AbortHandle,
 }
@@ -175,7 +175,9 @@ impl Intake {
             Ok(devices) => {
                 let known: HashSet<DeviceId> = devices.iter().map(|(_, device)| *device).collect();
                 self.let_go(&known);
-                devices.into_iter().for_each(|(account, device)| self.employ(account, device));
+                for (account, device) in devices {
+                    self.employ(account, device);
+                }
             }
             Err(error) => {
                 self.place.shared.metrics.store_failed("shard");
@@ -203,7 +205,7 @@ impl Intake {
             match job {
                 Job::Device { account, device } => {
                     if let Some(bell) = self.bell(account, device) {
-                        bell.bell.notify_one();
+                        bell.wakes.notify_one();
                     }
                 }
                 Job::Command { account, device, command } => self.command(account, device, command),
@@ -259,7 +261,7 @@ impl Intake {
             drop(counted);
             device
         });
-        self.bells.insert(device, Bell { bell, commands: sender, task });
+        self.bells.insert(device, Bell { wakes: bell, commands: sender, task });
     }
 
     /// The device's task is over: the next ring or look gives it another one.

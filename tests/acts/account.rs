@@ -48,7 +48,14 @@ async fn only_an_owner_or_an_administrator_changes_the_account() {
     for (role, code) in [(Role::Admin, 200), (Role::Agent, 403), (Role::Viewer, 403)] {
         let id = hantar_domain::ids::UserId(process.numbers.next(Sequence::Users).await.unwrap());
         let email = Email::parse(&format!("{}@example.com", role.word())).unwrap();
-        let user = User { id, account: home.account, email, verified_at: Some(process.clock.now()), role };
+        let user = User {
+            id,
+            account: home.account,
+            email,
+            verified_at: Some(process.clock.now()),
+            role,
+            signed_out_at: None,
+        };
         assert!(process.fleet.add_user(&user).await.unwrap());
         let new = NewToken {
             account: home.account,
@@ -57,7 +64,10 @@ async fn only_an_owner_or_an_administrator_changes_the_account() {
             abilities: hantar_domain::token::Abilities::all(),
             expires_at: None,
         };
-        let token = create_token(process.fleet.as_ref(), &process.numbers, &process.entropy, new).await.unwrap().1;
+        let token = create_token(process.fleet.as_ref(), &process.numbers, &process.entropy, &process.clock, new)
+            .await
+            .unwrap()
+            .1;
         let answer = door.with_token(token).put(PATH, &json!({ "name": "Mine" })).await;
         assert_eq!(answer.code(), code, "{}", role.word());
         if role == Role::Viewer {

@@ -206,7 +206,7 @@ async fn at_once_all_that_is_said_is_entered_and_the_last_counts() {
     let start = home.process.clock.now();
     let said = |n: u64| Consent {
         phone: ali(),
-        said: if n % 2 == 0 { Said::Out } else { Said::In },
+        said: if n.is_multiple_of(2) { Said::Out } else { Said::In },
         source: Source::Message(MessageId(n)),
         note: None,
         at: start + Duration::from_secs(n),

@@ -25,8 +25,8 @@ async fn group(door: &Door, name: &str) -> u64 {
 async fn found(door: &Door, query: &str) -> Vec<String> {
     let answer = door.get(&format!("/api/v1/contacts?{query}")).await;
     assert_eq!(answer.code(), 200, "{query}: {}", answer.json());
-    let names = answer.data().as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
-    names
+    let data = answer.data();
+    data.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,5 @@
 //! The ledger: every movement once, and all of them together the balance.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ async fn pages(door: &Door, per_page: usize) -> Vec<Value> {
         assert!(data.len() <= per_page);
         all.extend(data);
         match page["links"]["next"].as_str() {
-            Some(next) => path = next.strip_prefix("http://localhost:8080").unwrap().to_owned(),
+            Some(next) => next.strip_prefix("http://localhost:8080").unwrap().clone_into(&mut path),
             None => return all,
         }
     }

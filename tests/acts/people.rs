@@ -195,7 +195,7 @@ async fn a_reset_link_works_for_an_hour() {
     let street = Street::new(505).await;
     street.ask("forgot-password", json!({ "email": "owner0@example.com" })).await;
     let (_, secret) = street.letter();
-    street.world.clock.advance(Duration::from_secs(3_600));
+    street.world.clock.advance(Duration::from_hours(1));
     let late = street.ask("reset-password", json!({ "token": secret, "password": OTHER })).await;
     assert_eq!(late.code(), 422);
 }

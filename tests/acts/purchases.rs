@@ -59,7 +59,8 @@ fn signed(body: &[u8], at: Timestamp) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(format!("{}.", at.seconds()).as_bytes());
     mac.update(body);
-    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature: Vec<_> = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = signature.concat();
     format!("t={},v1={signature}", at.seconds())
 }
 
@@ -325,7 +326,7 @@ async fn a_checkout_is_asked_for_in_the_words_of_stripes_own_library() {
     let calls = shop.stripe.received();
     let fields = |call: &Received| {
         let text = String::from_utf8(call.body.to_vec()).unwrap();
-        let mut fields: Vec<_> = text.split('&').map(|field| decoded(field)).collect();
+        let mut fields: Vec<_> = text.split('&').map(decoded).collect();
         fields.sort();
         fields
     };
@@ -338,5 +339,5 @@ async fn a_checkout_is_asked_for_in_the_words_of_stripes_own_library() {
 fn decoded(field: &str) -> String {
     let url = format!("http://x/?{field}");
     let url = reqwest::Url::parse(&url).unwrap();
-    url.query_pairs().map(|(name, value)| format!("{name}={value}")).collect()
+    url.query_pairs().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }

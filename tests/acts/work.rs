@@ -13,13 +13,13 @@ async fn work_is_rung_for_when_it_is_due_and_claimed_by_one() {
     let home = world.home(0).await;
     let (fleet, account, work) = (&home.process.fleet, home.account, Work::Campaign(CampaignId(7)));
     let now = home.process.clock.now();
-    fleet.arm_work(account, work, now + Duration::from_secs(60)).await.unwrap();
+    fleet.arm_work(account, work, now + Duration::from_mins(1)).await.unwrap();
     assert_eq!(home.process.sweep_work().await, 0, "it is not due");
     world.clock.advance(Duration::from_secs(61));
     assert_eq!(home.process.sweep_work().await, 1);
     assert_eq!(home.process.jobs(Queue::Jobs).await, [Job::Work { account, work }]);
     let now = home.process.clock.now();
-    let until = now + Duration::from_secs(60);
+    let until = now + Duration::from_mins(1);
     assert!(fleet.claim_work(account, work, now, until).await.unwrap());
     assert!(!fleet.claim_work(account, work, now, until).await.unwrap(), "somebody is at it");
     world.clock.advance(Duration::from_secs(61));

@@ -92,7 +92,8 @@ fn draft(n: u64) -> ContactDraft {
 }
 
 async fn search_all(tenant: &dyn Tenant, count: u64) -> anyhow::Result<()> {
-    let kinds: [(&str, fn(u64) -> String); 6] = [
+    type Spelling = fn(u64) -> String;
+    let kinds: [(&str, Spelling); 6] = [
         ("a whole number", |n| format!("+{}", phone(n))),
         ("the last four digits", |n| phone(n)[8..].to_owned()),
         ("a common word", |n| FIRST[usize::try_from(n).unwrap_or(0) % FIRST.len()].to_owned()),

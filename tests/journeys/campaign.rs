@@ -1,6 +1,7 @@
 //! A campaign of twenty thousand over ten devices on a bad day: wrong numbers, numbers without WhatsApp, the same number
 //! twice, opt-outs, refusals, and a killed process in the middle. Every number gets exactly one message or a stated reason,
 //! and counters, credits and results agree to the row.
+#![expect(clippy::disallowed_methods, reason = "a journey says how long it took")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -154,7 +155,7 @@ async fn a_campaign_of_twenty_thousand_survives_a_bad_day_to_the_row() {
     }
     shop.command_json(&["credits", "grant", &(CREDITS - 10_000).to_string(), "--json"]);
     let group = prepare(&shop).await;
-    let nack = Fault { kind: FaultKind::Nack { code: 479 }, from: None, to: None, count: Some(REFUSED) };
+    let nack = Fault { count: Some(REFUSED), ..Fault::new(FaultKind::Nack { code: 479 }) };
     shop.simulator.network().add_fault(nack).unwrap();
     println!("{:?}: prepared", began.elapsed());
 

@@ -63,7 +63,7 @@ impl Maker<'_> {
     /// Records how far the step came.
     async fn record(self) -> Result<Next, PortError> {
         if self.tenant.files().change_export(&self.export).await? {
-            forget(&*self.with.blobs, &piece_names(&self.export), &self.stale).await?;
+            forget(&*self.with.blobs, &piece_names(&self.export), self.stale.as_slice()).await?;
         }
         Ok(Next::Now)
     }
@@ -181,7 +181,7 @@ impl Maker<'_> {
         if !self.tenant.files().change_export(&self.export).await? {
             return Ok(Next::Now);
         }
-        forget(blobs, &names, &self.stale).await?;
+        forget(blobs, &names, self.stale.as_slice()).await?;
         forget(blobs, &names, &self.export.making.pieces.names).await?;
         Ok(Next::At(self.export.kept_until))
     }

@@ -147,7 +147,7 @@ impl Reader<'_> {
     /// Says that the step is done.
     async fn record(self) -> Result<Next, PortError> {
         if self.tenant.files().change_import(&self.import).await? {
-            forget(&*self.with.blobs, &reject_names(&self.import), &self.stale).await?;
+            forget(&*self.with.blobs, &reject_names(&self.import), self.stale.as_slice()).await?;
         }
         Ok(Next::Now)
     }
@@ -168,7 +168,7 @@ impl Reader<'_> {
         if !self.tenant.files().change_import(&self.import).await? {
             return Ok(Next::Now);
         }
-        forget(blobs, &names, &self.stale).await?;
+        forget(blobs, &names, self.stale.as_slice()).await?;
         if !(self.plan.dry_run && self.import.stage == Stage::Completed) {
             delete_read(self.with, &self.import).await?;
         }

@@ -38,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve everything in one process (also without a command).
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// What the administrator does.
     #[command(flatten)]
     Admin(AdminCommand),

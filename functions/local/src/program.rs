@@ -39,12 +39,12 @@ fn begin(cli: cli::Cli) -> anyhow::Result<()> {
 }
 
 async fn run(cli: cli::Cli, road: Handle) -> anyhow::Result<()> {
-    let command = cli.command.unwrap_or(cli::Command::Up(cli.up));
+    let command = cli.command.unwrap_or(cli::Command::Up(Box::new(cli.up)));
     if matches!(command, cli::Command::Up(_)) {
         start_logs();
     }
     match command {
-        cli::Command::Up(args) => up::up(args, road).await,
+        cli::Command::Up(args) => up::up(*args, road).await,
         #[cfg(feature = "simulator")]
         cli::Command::Simulator(args) => up::simulator(args).await,
         cli::Command::Admin(command) => {

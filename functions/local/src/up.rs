@@ -58,7 +58,8 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
         .context("the way out cannot be prepared")?;
     let billing = args.billing.read(&args.egress_allow)?;
     let mail = MailSettings::of(&args.mail, args.mail_from.clone())?.open()?;
-    let stack = Stack { mail, ..Stack::open(&args.data.data_dir).await? };
+    let mut stack = Stack::open(&args.data.data_dir).await?;
+    stack.mail = mail;
     let billing = open_billing(stack.wrap.as_ref(), billing).await?;
     let stack = if billing.charges() { stack } else { stack.free_of_charge() };
     let listener = TcpListener::bind(args.listen)

@@ -24,7 +24,7 @@ impl People for Records {
     }
 
     async fn end_audit(&self, id: AuditId, status: u16) -> Result<(), PortError> {
-        self.with(|books| books.audit[id.0 as usize - 1].1 = Some(status))
+        self.with(|books| books.audit[usize::try_from(id.0).unwrap() - 1].1 = Some(status))
     }
 
     async fn users(&self) -> Result<Vec<User>, PortError> {

@@ -220,7 +220,7 @@ mod tests {
                 "GET",
                 "https://examplebucket.s3.amazonaws.com/test.txt",
                 &[],
-                Duration::from_secs(86_400),
+                Duration::from_hours(24),
                 &At(1_369_353_600),
             )
             .await

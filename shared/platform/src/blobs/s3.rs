@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier};
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
@@ -135,7 +136,7 @@ impl Blobs for S3Blobs {
         let call = self.client.head_object().bucket(self.bucket.name()).key(Bucket::object(key));
         match call.send().await {
             Ok(answer) => Ok(answer.content_length.and_then(|length| u64::try_from(length).ok())),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(failure(error)),
         }
     }

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_address_allows_what_it_was_signed_for_until_its_time_is_over() {
-        let address = signer(1, 1_000).upload("7/imports/1.upload", 5, Duration::from_secs(60));
+        let address = signer(1, 1_000).upload("7/imports/1.upload", 5, Duration::from_mins(1));
         let (name, query) = parts(&address);
         assert_eq!(name, "7/imports/1.upload");
         assert_eq!(signer(1, 1_059).allowed("PUT", name, query), Some(Allowed::Upload(5)));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_name_to_save_under_is_plain() {
-        let address = signer(1, 0).download("7/exports/1.file", "a\"\r\nb ü.csv", Duration::from_secs(60));
+        let address = signer(1, 0).download("7/exports/1.file", "a\"\r\nb ü.csv", Duration::from_mins(1));
         let (name, query) = parts(&address);
         let allowed = signer(1, 0).allowed("GET", name, query);
         assert_eq!(allowed, Some(Allowed::Download("a___b__.csv".into())));

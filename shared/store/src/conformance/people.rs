@@ -280,7 +280,7 @@ pub async fn the_audit_log_keeps_every_entry_in_order(world: World) {
     let people = home.tenant.people();
     let at = home.now();
     let entry = AuditEntry {
-        id: AuditId(at.0 as u64),
+        id: AuditId(at.0.cast_unsigned()),
         actor: Actor { user: Some(home.founding.owner.id), token: None, address: Some("192.0.2.1".into()) },
         action: "POST /api/v1/webhooks".into(),
         at,
