@@ -11,7 +11,7 @@ use hantar_domain::ids::CampaignId;
 use hantar_jobs::work::Worker;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
 use hantar_usecases::end_campaign::{Ended, end_campaign};
-use hantar_usecases::ports::{Clock as _, Ordered, Work};
+use hantar_usecases::ports::{Clock as _, Ordered, Sequence, Work};
 use hantar_usecases::start_campaign::CampaignDraft;
 
 use crate::campaign::{draft, phone, row};
@@ -67,6 +67,8 @@ async fn stumble(world: &World, home: &Home, id: CampaignId, dice: &mut fastrand
     let waits = dice.u32(1..400);
     let _died_or_failed = dies_after(waits, worker.work(home.account, Work::Campaign(id))).await;
     world.faults.set_plan(FaultPlan::default());
+    // What it had begun to write is written when this is: the engine writes in the order of asking.
+    home.process.fleet.reserve(Sequence::Tokens, 1).await.unwrap();
     world.clock.advance(Duration::from_secs(61));
 }
 
