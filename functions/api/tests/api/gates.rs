@@ -184,7 +184,7 @@ fn every_answer_to_a_known_caller_says_what_is_left() {
 #[test]
 fn addresses_that_do_not_exist_are_named() {
     let door = Door::new();
-    door.raw("GET", "/api/v1/campaigns?x=1", &[], "").is("no_route");
+    door.raw("GET", "/api/v1/broadcasts?x=1", &[], "").is("no_route");
     for path in
         ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/messages/", "/api/v1/messages/1/2", "/api/v2/messages"]
     {

@@ -90,7 +90,8 @@ from aiosmtpd.controller import Controller
 class Keep:
     async def handle_DATA(self, server, session, envelope):
         letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        print((envelope.mail_from, envelope.rcpt_tos, letter["From"], letter["Subject"], letter.get_content()), flush=True)
+        text = letter.get_content().replace("\r\n", "\n").rstrip("\n") + "\n"
+        print((envelope.mail_from, envelope.rcpt_tos, letter["From"], letter["Subject"], text), flush=True)
         return "250 OK"
 
 with socket.socket() as free:
