@@ -254,7 +254,7 @@ async fn a_message_goes_through_all_functions_to_its_doorbell_and_its_subscriber
     let timers = Function::start(TIMERS, &variables).await;
     assert_eq!(
         timers.invoke(json!({ "timer": "sweep" })).await,
-        json!({ "shards": SHARDS, "left": 0, "deliveries": 0 })
+        json!({ "shards": SHARDS, "left": 0, "deliveries": 0, "work": 0 })
     );
     assert!(timers.runtime.invoke(json!({ "timer": "dance" }), LIMIT).await.is_err());
 }
