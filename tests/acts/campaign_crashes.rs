@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use hantar_domain::campaign::{Order, Status};
+use hantar_domain::campaign::{Order, Recipient, Status};
 use hantar_domain::ids::CampaignId;
 use hantar_jobs::work::Worker;
 use hantar_platform::faults::{Calls, FaultPlan, Loss, LostAs, When};
@@ -172,7 +172,9 @@ async fn whoever_is_late_with_claimed_messages_finds_them_taken_back() {
     let tenant = home.tenant();
     let device = tenant.device(home.device).await.unwrap().unwrap();
     let rows = tenant.campaigns().claimed(&late).await.unwrap().recipients;
-    let message = |(ordinal, recipient)| late.message(&device, ordinal, recipient, late.claim.at);
+    let message = |(ordinal, recipient): (u64, &Option<Recipient>)| {
+        late.message(&device, ordinal, recipient.as_ref(), late.claim.at)
+    };
     let messages: Vec<_> = (late.progress.done..).zip(&rows).map(message).collect();
     tenant.campaigns().put_rows(&messages[..10]).await.unwrap();
 

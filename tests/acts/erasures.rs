@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use hantar_domain::campaign::Fate;
+use hantar_domain::ids::{CampaignId, ErasureId};
 use hantar_domain::message::{Fact, State};
-use hantar_usecases::ports::MessageFilter;
+use hantar_usecases::ports::{MessageFilter, Work};
 use hantar_usecases::receive_messages::receive_messages;
 use serde_json::json;
 
+use crate::campaign::{draft as draft_of, phone as customer};
 use crate::door::Door;
 use crate::home::{Home, draft, incoming};
 use crate::world::World;
@@ -87,6 +90,75 @@ async fn a_message_on_the_wire_is_waited_for() {
     assert_eq!(home.message(lost).await.body, "", "nobody waits for ever");
     let proof = door.get(&path).await.data();
     assert_eq!((&proof["status"], &proof["deleted"]["messages"]), (&json!("done"), &json!(2)));
+}
+
+/// All items that hold a number.
+async fn items_with(world: &World, digits: &str) -> Vec<String> {
+    let items = world.items().await.into_iter().map(|(place, item)| format!("{place:?} {item}"));
+    items.filter(|item| item.contains(digits)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_taken_out_of_campaigns_and_is_not_written_to_by_them() {
+    let world = World::new(414).await;
+    let home = world.home(1_000).await;
+    home.connected(1).await;
+    let door = Door::of(&home).await;
+    let many = home.start(draft_of(400)).await;
+    home.process.work().await;
+    let seen = home.campaign(many).await;
+    let rows = home.tenant().campaigns().results(&seen, None, 1_000).await.unwrap().rows;
+    let waiting = rows.iter().rev().find(|row| row.fate == Fate::Waiting).expect("a device's line is short");
+    let (phone, digits) = (waiting.phone.clone(), waiting.phone.trim_start_matches('+').to_owned());
+    // In another campaign they are twice: once taken in, and once rejected for it.
+    let named = |phone: &str| json!({ "phone": phone, "name": "Ali bin Abu" });
+    let twice =
+        json!({ "name": "Twice", "body": "Hi {{name}}", "recipients": [named(&phone), named(&phone), named(ABU)] });
+    assert_eq!(door.post("/api/v1/campaigns", &twice).await.code(), 201);
+    home.process.work().await;
+    assert!(items_with(&world, &digits).await.len() >= 3);
+
+    let asked = door.post("/api/v1/contact-erasures", &json!({ "phone": phone })).await.data();
+    work(&world, &home).await;
+    let proof = door.get(&format!("/api/v1/contact-erasures/{}", asked["id"])).await.data();
+    assert_eq!((&proof["status"], &proof["deleted"]["recipients"]), (&json!("done"), &json!(3)), "{proof}");
+    let left = items_with(&world, &digits).await;
+    assert!(left.is_empty(), "{left:?}");
+    let shown = door.get("/api/v1/campaigns/2/recipients").await.json();
+    let nameless = shown["data"].as_array().unwrap().iter().filter(|row| row["phone"] == "").count();
+    assert_eq!(nameless, 2, "their rows stay, and name nobody: {shown}");
+
+    while !home.campaign(many).await.status.is_over() || !home.campaign(CampaignId(2)).await.status.is_over() {
+        home.send_rows(home.device, 1_000).await;
+        home.pass(&world, Duration::from_mins(2)).await;
+        home.process.sweep_work().await;
+    }
+    for (id, others) in [(many, 399), (CampaignId(2), 1)] {
+        let rows = home.rows(id).await;
+        let (sent, not): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == State::Sent);
+        assert_eq!(sent.len(), others);
+        let [not] = &not[..] else { panic!("{not:?}") };
+        assert_eq!((not.state, not.refunded, &not.phone, not.body.as_str()), (State::Cancelled, true, &None, ""));
+    }
+    assert_eq!(home.audit_campaigns().await.available, 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_that_is_being_taken_in_is_waited_for() {
+    let world = World::new(415).await;
+    let home = world.home(100).await;
+    let door = Door::of(&home).await;
+    let id = home.start(draft_of(3)).await;
+    let asked = door.post("/api/v1/contact-erasures", &json!({ "phone": customer(1) })).await.data();
+    let erasure = ErasureId(asked["id"].as_u64().unwrap());
+    home.process.worker().work(home.account, Work::Forget(erasure)).await.unwrap();
+    let path = format!("/api/v1/contact-erasures/{erasure}");
+    assert_eq!(door.get(&path).await.data()["status"], "running");
+    home.process.worker().work(home.account, Work::Campaign(id)).await.unwrap();
+    world.clock.advance(Duration::from_secs(31));
+    work(&world, &home).await;
+    let proof = door.get(&path).await.data();
+    assert_eq!((&proof["status"], &proof["deleted"]["recipients"]), (&json!("done"), &json!(1)), "{proof}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

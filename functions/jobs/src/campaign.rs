@@ -6,6 +6,7 @@ use hantar_usecases::end_campaign::{Ended, end_campaign};
 use hantar_usecases::expand_campaign::{Expanded, expand_campaign};
 use hantar_usecases::ports::{PortError, Tenant};
 use hantar_usecases::run_campaign::{Look, RunParts, run_campaign};
+use hantar_usecases::start_campaign::delete_list;
 
 use crate::work::{Next, Worker};
 
@@ -21,11 +22,11 @@ impl Worker {
         let (tenant, clock) = (tenant.as_ref(), self.clock.as_ref());
         if campaign.status == Status::Cancelling {
             return Ok(match end_campaign(tenant, clock, &campaign).await? {
-                Ended::Whole => Next::Never,
-                Ended::Partly => Next::Now,
+                Ended::Whole | Ended::Partly => Next::Now,
             });
         }
         if campaign.status.is_over() {
+            delete_list(self.blobs.as_ref(), &campaign).await?;
             return Ok(Next::Never);
         }
         let campaign = if campaign.progress.expanded {

@@ -147,18 +147,18 @@ impl Campaign {
         message.0.checked_sub(self.first.0).filter(|ordinal| *ordinal < self.progress.bound)
     }
 
-    /// The message to a recipient. The same whoever makes it.
-    pub fn message(&self, device: &Device, ordinal: u64, recipient: &Recipient, at: Timestamp) -> Message {
+    /// The message to a recipient. The same whoever makes it. To somebody who was forgotten it has no address and no text.
+    pub fn message(&self, device: &Device, ordinal: u64, recipient: Option<&Recipient>, at: Timestamp) -> Message {
         let id = self.message_id(ordinal);
         Message {
             account: self.account,
             id,
             device: device.id,
             direction: Direction::Outbound,
-            phone: Some(recipient.phone.clone()),
+            phone: recipient.map(|recipient| recipient.phone.clone()),
             lid: None,
-            name: recipient.name.clone(),
-            body: text(&self.body, recipient).text,
+            name: recipient.and_then(|recipient| recipient.name.clone()),
+            body: recipient.map(|recipient| text(&self.body, recipient).text).unwrap_or_default(),
             external_id: None,
             campaign: Some(self.id),
             lane: Lane::Campaign,

@@ -29,6 +29,8 @@ pub struct Erasure {
     pub contact: Option<ContactId>,
     /// How many messages have lost what was personal in them.
     pub messages: u64,
+    /// How many entries of campaigns' recipients were theirs and are not any more.
+    pub recipients: u64,
     /// When all was done.
     pub finished_at: Option<Timestamp>,
 }

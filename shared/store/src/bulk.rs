@@ -14,7 +14,8 @@ use crate::idempotency::Known;
 use crate::items::{Fields, Item, NewItem, number, texts, time};
 use crate::line;
 use crate::message;
-use crate::places::Place;
+use crate::places::{Place, Table, bulks_of};
+use crate::reading::Query;
 use crate::tenant::TenantStore;
 use crate::transaction::{Committed, MAX_ACTIONS, Refusal, Transaction};
 use crate::work;
@@ -22,6 +23,8 @@ use crate::writing::{Write, side_by_side};
 
 /// What an idempotency key's entry calls a bulk.
 const KIND: &str = "bk";
+/// Among how many of the last bulks one is looked for that is not finished: it takes a moment, and after a death a minute.
+const LAST: usize = 100;
 
 fn item(bulk: &Bulk) -> Item {
     let rejected = bulk.rejected.iter().map(|row| {
@@ -120,6 +123,13 @@ impl Bulks for TenantStore {
     async fn put_messages(&self, messages: &[Message]) -> Result<(), PortError> {
         let works = messages.chunks(MAX_ACTIONS / 2).map(|part| self.put_part(part)).collect();
         side_by_side(works).await.map(drop)
+    }
+
+    async fn unfinished(&self, until: Timestamp) -> Result<bool, PortError> {
+        let query = Query::all(Table::Business, bulks_of(self.account)).backwards();
+        let bulks = self.store.first(&query, LAST).await?;
+        let bulks = bulks.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(bulks.iter().any(|bulk| !bulk.done && bulk.at <= until))
     }
 
     async fn finish_bulk(&self, id: BulkId) -> Result<(), PortError> {

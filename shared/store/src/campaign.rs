@@ -7,6 +7,7 @@
 
 mod counts;
 mod expanding;
+mod forgetting;
 mod item;
 mod orders;
 mod results;
@@ -19,9 +20,10 @@ use async_trait::async_trait;
 use hantar_domain::campaign::{Campaign, Chunk, Claim, Counts, Order, RecipientKey, Standing, Status, Watch};
 use hantar_domain::ids::{CampaignId, DeviceId};
 use hantar_domain::message::{Message, Turn};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{
-    CampaignDifferences, Campaigns, ClaimedRows, Idempotency, Ordered, PortError, Results, Started,
+    CampaignDifferences, Campaigns, ClaimedRows, Forgetting, Idempotency, Ordered, PortError, Results, Started,
 };
 
 use crate::tenant::TenantStore;
@@ -136,6 +138,10 @@ impl Campaigns for TenantStore {
         differences: &CampaignDifferences,
     ) -> Result<bool, PortError> {
         self.count_campaign(id, stream, seen, through, differences).await
+    }
+
+    async fn forget(&self, campaign: &Campaign, person: &PhoneNumber) -> Result<Forgetting, PortError> {
+        self.forget_in_campaign(campaign, person).await
     }
 
     async fn results(&self, campaign: &Campaign, after: Option<u64>, limit: usize) -> Result<Results, PortError> {

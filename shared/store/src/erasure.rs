@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use hantar_domain::erasure::Erasure;
-use hantar_domain::ids::{ContactId, ErasureId, MessageId, UserId};
+use hantar_domain::ids::{CampaignId, ContactId, ErasureId, MessageId, UserId};
 use hantar_domain::message::Message;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -40,8 +40,11 @@ fn item(erasing: &Erasing) -> Item {
         .with("t", time(erasure.requested_at))
         .maybe("kc", erasure.contact.map(number))
         .with("ms", number(erasure.messages))
+        .with("rc", number(erasure.recipients))
         .maybe("ft", erasure.finished_at.map(time))
         .maybe("p", open.then(|| text(erasing.phone.digits())))
+        .maybe("cm", erasing.campaign.filter(|_| open).map(number))
+        .flag("cw", erasing.campaigns_walked && open)
         .maybe("af", erasing.after.filter(|_| open).map(number))
         .flag("wk", erasing.walked && open)
         .maybe("wt", open.then(|| texts(erasing.waiting.iter().map(ToString::to_string))))
@@ -59,6 +62,7 @@ fn read(item: &Item) -> Result<Erasure, PortError> {
         requested_at: fields.time("t")?,
         contact: fields.maybe_number("kc")?.map(ContactId),
         messages: fields.number("ms")?,
+        recipients: fields.maybe_number("rc")?.unwrap_or_default(),
         finished_at: fields.maybe_time("ft")?,
     })
 }
@@ -71,6 +75,8 @@ fn read_open(item: &Item) -> Result<Option<Erasing>, PortError> {
     Ok(Some(Erasing {
         erasure: read(item)?,
         phone,
+        campaign: fields.maybe_number("cm")?.map(CampaignId),
+        campaigns_walked: fields.flag("cw")?,
         after: fields.maybe_number("af")?.map(MessageId),
         walked: fields.flag("wk")?,
         waiting: waiting.collect::<Result<_, _>>()?,
@@ -121,7 +127,16 @@ impl Erasures for TenantStore {
         let at = erasure.requested_at;
         let (erasure, phone) = (erasure.clone(), phone.clone());
         let id = erasure.id;
-        let begun = Erasing { erasure, phone, after: None, walked: false, waiting: Vec::new(), version: 1 };
+        let begun = Erasing {
+            erasure,
+            phone,
+            campaign: None,
+            campaigns_walked: false,
+            after: None,
+            walked: false,
+            waiting: Vec::new(),
+            version: 1,
+        };
         let put = Write::put(&Place::erasure(self.account, id), item(&begun)).if_new();
         let armed = work::arm(self.account, Work::Forget(id), at);
         let key = idempotency.map(|key| self.put_key(key, NOTED, id.0, at));

@@ -158,7 +158,7 @@ impl Place {
     }
 
     pub(crate) fn bulk(account: AccountId, bulk: BulkId) -> Self {
-        Self::business(format!("A#{account}#B"), ordered(bulk.0))
+        Self::business(bulks_of(account), ordered(bulk.0))
     }
 
     /// What a number last said about being written to.
@@ -195,7 +195,12 @@ impl Place {
     }
 
     pub(crate) fn chunk(account: AccountId, campaign: CampaignId, number: u64) -> Self {
-        Self::engine(of_campaign(account, campaign), format!("CHUNK#{}", ordered(number)))
+        Self::engine(of_campaign(account, campaign), format!("{CHUNKS}{}", ordered(number)))
+    }
+
+    /// A place beside a campaign, by its sort key.
+    pub(crate) fn in_campaign(account: AccountId, campaign: CampaignId, sk: &str) -> Self {
+        Self::engine(of_campaign(account, campaign), sk)
     }
 
     pub(crate) fn recipient(account: AccountId, campaign: CampaignId, key: RecipientKey) -> Self {
@@ -368,6 +373,8 @@ pub(crate) const IMPORT: &str = "IMPORT#";
 pub(crate) const EXPORT: &str = "EXPORT#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Among these, the rows of campaigns.
+/// How the sort keys of a campaign's chunks begin.
+pub(crate) const CHUNKS: &str = "CHUNK#";
 pub(crate) const OPEN_CAMPAIGN: &str = "OPEN#2#";
 /// Begins as [`OPEN`] does and sorts behind the digits of all lanes: one query reads both.
 pub(crate) const SCHEDULED: &str = "OPEN#HELD#";
@@ -389,6 +396,10 @@ pub(crate) fn messages_of(account: AccountId) -> String {
 
 pub(crate) fn campaigns_of(account: AccountId) -> String {
     format!("A#{account}#C")
+}
+
+pub(crate) fn bulks_of(account: AccountId) -> String {
+    format!("A#{account}#B")
 }
 
 pub(crate) fn of_campaign(account: AccountId, campaign: CampaignId) -> String {

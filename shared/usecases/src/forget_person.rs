@@ -1,4 +1,5 @@
-//! Forgetting a person who asks for it: their contact is deleted, and messages with them lose what is personal. That they
+//! Forgetting a person who asks for it: their contact is deleted, and campaigns' recipients and messages lose what is
+//! personal of them. That they
 //! asked not to be written to is remembered. What is done is kept as a proof that names nobody.
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use hantar_domain::phone::PhoneNumber;
 
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
-use crate::ports::{Clock, Created, Erasing, PortError, Sequence, Tenant};
+use crate::ports::{Clock, Created, Erasing, Forgetting, PortError, Sequence, Tenant};
 
 /// How many messages that wait for an answer are remembered at most; beyond them the walk waits.
 const MAX_WAITING: usize = 500;
@@ -18,6 +19,10 @@ const MAX_WAITING: usize = 500;
 const PARTS: usize = 5;
 /// When messages that wait are looked at again.
 const AGAIN: Duration = Duration::from_mins(5);
+/// How many campaigns one step looks at.
+const CAMPAIGNS: usize = 100;
+/// When a campaign or a bulk that is being taken in is looked at again.
+const SOON: Duration = Duration::from_secs(30);
 
 /// What a step leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,7 @@ pub async fn forget_person(
         requested_at: now,
         contact,
         messages: 0,
+        recipients: 0,
         finished_at: None,
     };
     let created = contacts.add_erasure(&erasure, &phone, key.as_ref()).await?;
@@ -111,6 +117,11 @@ pub async fn forget_step(tenant: &dyn Tenant, clock: &dyn Clock, id: ErasureId) 
     let contacts = tenant.contacts();
     let Some(mut erasing) = contacts.erasing(id).await? else { return Ok(Left::Nothing) };
     delete(tenant, clock, erasing.erasure.contact).await?;
+    if !erasing.campaigns_walked {
+        let left = forget_recipient(tenant, &mut erasing).await?;
+        let noted = contacts.note_erasing(&erasing).await?;
+        return Ok(if noted { left } else { Left::More });
+    }
     look_again(tenant, clock, &mut erasing).await?;
     for _ in 0..PARTS {
         if erasing.walked || erasing.waiting.len() >= MAX_WAITING {
@@ -139,6 +150,24 @@ pub async fn forget_step(tenant: &dyn Tenant, clock: &dyn Clock, id: ErasureId) 
     // Who was faster has done the same; what is left is seen by the next step.
     let noted = contacts.note_erasing(&erasing).await?;
     Ok(if noted { left } else { Left::More })
+}
+
+/// Takes the person out of some campaigns. Messages that a bulk or a campaign was to make are made, or never will be, when
+/// all campaigns are walked.
+async fn forget_recipient(tenant: &dyn Tenant, erasing: &mut Erasing) -> Result<Left, PortError> {
+    if tenant.bulks().unfinished(erasing.erasure.requested_at).await? {
+        return Ok(Left::Waiting(SOON));
+    }
+    let campaigns = tenant.campaigns().list(erasing.campaign, CAMPAIGNS).await?;
+    for campaign in &campaigns {
+        match tenant.campaigns().forget(campaign, &erasing.phone).await? {
+            Forgetting::Done(entries) => erasing.erasure.recipients += entries,
+            Forgetting::Later => return Ok(Left::Waiting(SOON)),
+        }
+        erasing.campaign = Some(campaign.id);
+    }
+    erasing.campaigns_walked = campaigns.len() < CAMPAIGNS;
+    Ok(Left::More)
 }
 
 /// Looks at those again that waited for an answer.

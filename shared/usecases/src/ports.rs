@@ -29,7 +29,7 @@ mod tenant;
 pub use account::AccountChange;
 pub use blobs::{BlobKey, Blobs, PIECE_BYTES, Presigned};
 pub use bulks::{BulkAccepted, Bulks};
-pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Ordered, Results, Started};
+pub use campaigns::{CampaignDifferences, Campaigns, ClaimedRows, Forgetting, Ordered, Results, Started};
 pub use commands::{Answer, Ask, Command, Commands, Failed, Outcome, Person};
 pub use consents::{ConsentPage, Consents, Noted, Peer};
 pub use contacts::{

@@ -106,14 +106,17 @@ pub(crate) async fn claimed_messages(
         let device = devices.iter().find(|device| device.id == owner);
         let device =
             device.ok_or_else(|| PortError::Corrupt(format!("campaign {} has no device {owner}", campaign.id)))?;
-        messages.push(campaign.message(device, ordinal, recipient, campaign.claim.at));
+        messages.push(campaign.message(device, ordinal, recipient.as_ref(), campaign.claim.at));
     }
     Ok((messages, rows.chunk))
 }
 
 async fn make(with: &RunParts<'_>, campaign: &Campaign, devices: &[Device]) -> Result<(), PortError> {
     let (messages, chunk) = claimed_messages(with.tenant, campaign, devices).await?;
+    // Whoever was forgotten meanwhile is not written to, and not paid for.
+    let (messages, forgotten): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.phone.is_some());
     with.tenant.campaigns().put_rows(&messages).await?;
+    with.tenant.campaigns().block_rows(&forgotten, with.clock.now()).await?;
     // The stream rings, too, but perhaps before the last of them has its turn.
     let rung = messages.iter().map(|message| message.device);
     ring_devices(with.queue, with.shards, campaign.account, rung).await?;

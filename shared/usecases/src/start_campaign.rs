@@ -122,6 +122,11 @@ pub(crate) struct Checked {
     pub(crate) regions: Vec<Region>,
 }
 
+/// Deletes the list that came with the request, once nobody reads it. Repeatable.
+pub async fn delete_list(blobs: &dyn Blobs, campaign: &Campaign) -> Result<(), PortError> {
+    blobs.delete(&list_of(campaign.account, campaign.id)).await
+}
+
 /// Where the list of a campaign's recipients is kept while they are taken in.
 pub(crate) fn list_of(account: AccountId, campaign: CampaignId) -> BlobKey {
     BlobKey::new(account, "campaigns", &format!("{campaign}-recipients"))

@@ -61,9 +61,11 @@ fn a_recipients_message_is_the_same_whenever_it_is_made() {
     let (campaign, device) = (campaign(10), device(2, DeviceStatus::Connected, Timestamp(0)));
     let phone = PhoneNumber::from_e164("60123456789").unwrap();
     let recipient = Recipient { phone, name: Some("Ali".into()), fields: BTreeMap::new(), contact: None };
-    let message = campaign.message(&device, 3, &recipient, Timestamp(9));
+    let message = campaign.message(&device, 3, Some(&recipient), Timestamp(9));
     assert_eq!((message.id, message.body.as_str(), message.campaign), (MessageId(503), "Hi Ali", Some(CampaignId(1))));
-    assert_eq!(campaign.message(&device, 3, &recipient, Timestamp(9)), message);
+    assert_eq!(campaign.message(&device, 3, Some(&recipient), Timestamp(9)), message);
+    let nobody = campaign.message(&device, 3, None, Timestamp(9));
+    assert_eq!(nobody, Message { phone: None, name: None, body: String::new(), ..message });
     assert_eq!(campaign.ordinal(message.id), Some(3));
     assert_eq!((campaign.ordinal(MessageId(499)), campaign.ordinal(MessageId(510))), (None, None));
 }

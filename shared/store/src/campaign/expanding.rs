@@ -48,7 +48,7 @@ impl ChunkItem {
 }
 
 /// `position reason[:field] phone`.
-fn rejected(one: &Rejected) -> String {
+pub(super) fn rejected(one: &Rejected) -> String {
     let field = one.field.as_ref().map(|field| format!(":{field}")).unwrap_or_default();
     format!("{} {}{field} {}", one.position, one.reason, one.phone)
 }
@@ -74,18 +74,22 @@ fn recipient_item(place: &Place, ordinal: u64, recipient: &Recipient) -> Item {
         .done()
 }
 
-/// A recipient and its ordinal.
-pub(super) fn read_recipient(item: &Item) -> Result<(u64, Recipient), PortError> {
+/// A recipient and its ordinal. `None` is somebody who was forgotten.
+pub(super) fn read_recipient(item: &Item) -> Result<(u64, Option<Recipient>), PortError> {
     let fields = Fields(item);
+    let ordinal = fields.number("o")?;
+    let Some(phone) = fields.maybe_word("p", hantar_domain::phone::PhoneNumber::from_e164)? else {
+        return Ok((ordinal, None));
+    };
     let values = fields.texts("f")?;
     let (pairs, _) = values.as_chunks::<2>();
     let recipient = Recipient {
-        phone: fields.word("p", hantar_domain::phone::PhoneNumber::from_e164)?,
+        phone,
         name: fields.owned("n")?,
         fields: pairs.iter().map(|[name, value]| (name.clone(), value.clone())).collect(),
         contact: fields.maybe_number("k")?,
     };
-    Ok((fields.number("o")?, recipient))
+    Ok((ordinal, Some(recipient)))
 }
 
 impl TenantStore {
@@ -170,7 +174,7 @@ mod tests {
         let fields = [("plan".to_owned(), "gold".to_owned()), ("town".to_owned(), "Ipoh".to_owned())].into();
         let whole = Recipient { name: Some("Ali".into()), fields, contact: Some(ContactId(5)), ..bare.clone() };
         for one in [bare, whole] {
-            assert_eq!(read_recipient(&recipient_item(&place, 9, &one)).unwrap(), (9, one));
+            assert_eq!(read_recipient(&recipient_item(&place, 9, &one)).unwrap(), (9, Some(one)));
         }
     }
 }

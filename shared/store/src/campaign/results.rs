@@ -65,7 +65,8 @@ impl TenantStore {
                     None if matches!(campaign.status, Status::Cancelled | Status::Failed) => Fate::Never,
                     None => Fate::Waiting,
                 };
-                rows.push(ResultRow { phone: recipient.phone.to_string(), name: recipient.name, fate });
+                let phone = recipient.as_ref().map(|recipient| recipient.phone.to_string()).unwrap_or_default();
+                rows.push(ResultRow { phone, name: recipient.and_then(|recipient| recipient.name), fate });
             }
         }
         let skipped = skip.saturating_sub(chunk.keys.len());

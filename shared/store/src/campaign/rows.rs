@@ -73,12 +73,12 @@ impl TenantStore {
         Ok(rows)
     }
 
-    /// Recipients by their ordinals.
+    /// Recipients by their ordinals; `None` for those who were forgotten.
     pub(super) async fn recipients(
         &self,
         campaign: &Campaign,
         keys: &[RecipientKey],
-    ) -> Result<BTreeMap<u64, Recipient>, PortError> {
+    ) -> Result<BTreeMap<u64, Option<Recipient>>, PortError> {
         let places: Vec<_> = keys.iter().map(|key| Place::recipient(self.account, campaign.id, *key)).collect();
         self.store.get_all(Table::Engine, &places).await?.iter().map(read_recipient).collect()
     }

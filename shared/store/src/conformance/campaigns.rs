@@ -91,7 +91,7 @@ async fn messages(home: &Home, of: &Campaign) -> Vec<Message> {
     let device = home.tenant.device(home.device).await.unwrap().unwrap();
     let rows = home.tenant.campaigns().claimed(of).await.unwrap().recipients;
     let ordinals = of.progress.done..;
-    ordinals.zip(&rows).map(|(ordinal, row)| of.message(&device, ordinal, row, of.claim.at)).collect()
+    ordinals.zip(&rows).map(|(ordinal, row)| of.message(&device, ordinal, row.as_ref(), of.claim.at)).collect()
 }
 
 /// All of it, or nothing.

@@ -46,6 +46,9 @@ pub trait Bulks: Send + Sync {
     /// are. Repeatable; after an error some may be stored.
     async fn put_messages(&self, messages: &[Message]) -> Result<(), PortError>;
 
+    /// Whether messages of a bulk that was accepted up to `until` are still to be stored.
+    async fn unfinished(&self, until: Timestamp) -> Result<bool, PortError>;
+
     /// All messages of a bulk are stored. Repeatable.
     async fn finish_bulk(&self, id: BulkId) -> Result<(), PortError>;
 }

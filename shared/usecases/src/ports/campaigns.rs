@@ -8,6 +8,7 @@ use hantar_domain::campaign::{
 };
 use hantar_domain::ids::{CampaignId, DeviceId};
 use hantar_domain::message::{Message, State, Turn};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 
 use super::{Idempotency, PortError};
@@ -44,8 +45,8 @@ pub enum Ordered {
 /// The messages that a campaign has to make now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimedRows {
-    /// To whom, from the ordinal `done` on.
-    pub recipients: Vec<Recipient>,
+    /// To whom, from the ordinal `done` on. `None` is somebody who was forgotten.
+    pub recipients: Vec<Option<Recipient>>,
     /// The chunk that holds the recipient behind them.
     pub chunk: u64,
 }
@@ -57,6 +58,15 @@ pub struct CampaignDifferences {
     pub states: BTreeMap<State, i64>,
     /// Messages that failed in a way that tells danger.
     pub refused: i64,
+}
+
+/// How far somebody is taken out of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgetting {
+    /// Their traces were so many entries, none of them left; their messages are looked after as all others are.
+    Done(u64),
+    /// The campaign takes recipients in, or makes a message to them: look again soon.
+    Later,
 }
 
 /// A part of a campaign's results.
@@ -161,6 +171,9 @@ pub trait Campaigns: Send + Sync {
         through: u128,
         differences: &CampaignDifferences,
     ) -> Result<bool, PortError>;
+
+    /// Takes what is personal of somebody out of a campaign: as a recipient, and as one who was rejected. Repeatable.
+    async fn forget(&self, campaign: &Campaign, person: &PhoneNumber) -> Result<Forgetting, PortError>;
 
     /// A part of what became of all whom a campaign was given: at most `limit` behind `after`.
     async fn results(&self, campaign: &Campaign, after: Option<u64>, limit: usize) -> Result<Results, PortError>;

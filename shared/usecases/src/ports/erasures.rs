@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hantar_domain::erasure::Erasure;
-use hantar_domain::ids::{ErasureId, MessageId};
+use hantar_domain::ids::{CampaignId, ErasureId, MessageId};
 use hantar_domain::message::Message;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -16,9 +16,13 @@ pub struct Erasing {
     pub erasure: Erasure,
     /// The person's number. Forgotten when all is done.
     pub phone: PhoneNumber,
+    /// Campaigns down to this one were looked at, the newest first; `None` before the newest.
+    pub campaign: Option<CampaignId>,
+    /// Whether all campaigns were. Messages follow, because campaigns make them.
+    pub campaigns_walked: bool,
     /// Messages up to this one were looked at; `None` before the first.
     pub after: Option<MessageId>,
-    /// Whether all were.
+    /// Whether all messages were.
     pub walked: bool,
     /// Messages that could not be blanked yet.
     pub waiting: Vec<MessageId>,

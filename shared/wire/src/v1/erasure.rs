@@ -67,6 +67,8 @@ pub struct DeletedBody {
     pub contact_id: Option<u64>,
     /// How many messages lost number, name and text.
     pub messages: u64,
+    /// How many entries of campaigns' recipients lost number, name and attributes.
+    pub recipients: u64,
 }
 
 impl ErasureBody {
@@ -78,7 +80,11 @@ impl ErasureBody {
             phone_sha256: hex(&erasure.phone_hash),
             requested_by: erasure.requested_by.0,
             requested_at: time::text(erasure.requested_at),
-            deleted: DeletedBody { contact_id: erasure.contact.map(|contact| contact.0), messages: erasure.messages },
+            deleted: DeletedBody {
+                contact_id: erasure.contact.map(|contact| contact.0),
+                messages: erasure.messages,
+                recipients: erasure.recipients,
+            },
             finished_at: erasure.finished_at.map(time::text),
         }
     }

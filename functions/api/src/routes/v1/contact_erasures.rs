@@ -74,8 +74,9 @@ pub(crate) async fn list(
     Ok(Json(place.page(found.iter().map(ErasureBody::new).collect())))
 }
 
-/// Forgets a person: the contact is deleted at once, and messages with that number lose number, name and text; what was not
-/// sent yet is cancelled. That they asked not to be written to is remembered.
+/// Forgets a person: the contact is deleted at once; campaigns' recipients lose number, name and attributes, and messages
+/// with that number lose number, name and text; what was not sent yet is cancelled. That they asked not to be written to is
+/// remembered. Files of imports and exports delete themselves, 72 hours after they were made at the latest.
 #[utoipa::path(
     post, path = "/api/v1/contact-erasures", tag = "contacts", request_body = ErasureRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
