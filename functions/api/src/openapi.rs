@@ -10,9 +10,9 @@ use utoipa::{Modify, OpenApi};
 
 use crate::Api;
 use crate::routes::v1::{
-    account, audit_log, auth, balance, billing, bulk, campaign_lists, campaigns, connection, consents,
-    contact_erasures, contact_groups, contact_list, contacts, credits, exports, imports, message_list, messages,
-    numbers, templates, tokens, users, webhooks,
+    account, audit_log, auth, balance, billing, bulk, campaign_exports, campaign_lists, campaigns, connection,
+    consents, contact_erasures, contact_groups, contact_list, contacts, credits, exports, imports, message_list,
+    messages, numbers, templates, tokens, users, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,8 @@ use crate::routes::v1::{
         imports::create,
         imports::show,
         imports::start,
+        campaign_exports::begin,
+        campaign_exports::show,
         exports::contacts,
         exports::show,
         balance::show,

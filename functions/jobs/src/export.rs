@@ -13,7 +13,7 @@ use hantar_domain::ids::{AccountId, ExportId};
 use hantar_usecases::export_records::{KEPT, exported};
 use hantar_usecases::ports::{BlobKey, PortError, Tenant};
 
-use self::record::{Page, cells, header, page};
+use self::record::{Page, cells, has_attributes, header, page};
 use crate::pieces::{Names, Piece, forget, join};
 use crate::work::{Next, Worker};
 
@@ -74,6 +74,10 @@ impl Maker<'_> {
 
     /// Gathers the names of attributes.
     async fn gather(mut self) -> Result<Next, PortError> {
+        if !has_attributes(self.export.subject) {
+            self.export.making.columns = Some(Vec::new());
+            return self.record().await;
+        }
         let began = self.with.clock.running();
         for _ in 0..STEP_PAGES {
             let page = self.page().await?;

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod balance;
 pub(crate) mod billing;
 pub(crate) mod bulk;
+pub(crate) mod campaign_exports;
 pub(crate) mod campaign_lists;
 pub(crate) mod campaigns;
 pub(crate) mod connection;
@@ -98,6 +99,9 @@ fn campaigns(api: &Arc<Api>) -> Vec<Row> {
         ("campaigns/{id}/pause", "POST", sends(post(campaigns::pause))),
         ("campaigns/{id}/resume", "POST", sends(post(campaigns::resume))),
         ("campaigns/{id}/cancel", "POST", sends(post(campaigns::cancel))),
+        // Begins work.
+        ("campaigns/{id}/export", "GET, HEAD", gated(api, "campaigns:read", Write, get(campaign_exports::begin))),
+        ("campaigns/{id}/export/{export}", "GET, HEAD", looks(get(campaign_exports::show))),
         ("campaigns/{id}/recipients", "GET, HEAD", looks(get(campaign_lists::recipients))),
     ]
 }

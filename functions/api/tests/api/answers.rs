@@ -289,6 +289,8 @@ fn the_description_names_every_route_of_the_dialect() {
             "/api/v1/campaigns/preview",
             "/api/v1/campaigns/{id}",
             "/api/v1/campaigns/{id}/cancel",
+            "/api/v1/campaigns/{id}/export",
+            "/api/v1/campaigns/{id}/export/{export}",
             "/api/v1/campaigns/{id}/pause",
             "/api/v1/campaigns/{id}/recipients",
             "/api/v1/campaigns/{id}/resume",

@@ -22,9 +22,9 @@ use crate::Api;
 use crate::body::{self, idempotency_key, key_reused};
 use crate::errors::ApiError;
 
-type Shown = Json<Data<ExportBody>>;
+pub(super) type Shown = Json<Data<ExportBody>>;
 
-fn no_export(id: String) -> ApiError {
+pub(super) fn no_export(id: String) -> ApiError {
     ApiError::NotFound { model: "Export", id }
 }
 
@@ -44,23 +44,19 @@ pub(crate) async fn contacts(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<(StatusCode, Shown), ApiError> {
-    let origin = origin(&api, request.headers(), request.uri().host());
     let query = body::query(&request);
     let mut fields = Fields::new(&query);
-    let format = format(&mut fields);
+    format(&mut fields);
     let group = fields.number("group").map(GroupId);
-    let mut errors = fields.errors;
-    let key = idempotency_key(request.headers(), &mut errors);
-    if !errors.is_empty() {
-        return Err(ApiError::Invalid(errors));
+    if !fields.errors.is_empty() {
+        return Err(ApiError::Invalid(fields.errors));
     }
     check_group(&*api.parts.tenants.for_account(caller.account), "group", group).await?;
-    let subject = group.map_or(Subject::Contacts, Subject::Group);
-    start(&api, caller.account, subject, format, key.as_deref(), &origin).await
+    begin(&api, caller.account, group.map_or(Subject::Contacts, Subject::Group), request).await
 }
 
 /// The format that a query asks for.
-pub(super) fn format(fields: &mut Fields<'_>) -> FileFormat {
+fn format(fields: &mut Fields<'_>) -> FileFormat {
     let word = fields.string("format");
     let format = word.as_deref().map_or(Some(FileFormat::Csv), FileFormat::from_word);
     if format.is_none() {
@@ -69,23 +65,42 @@ pub(super) fn format(fields: &mut Fields<'_>) -> FileFormat {
     format.unwrap_or(FileFormat::Csv)
 }
 
-/// Begins to make a file.
-pub(super) async fn start(
+/// Begins to make a file of a subject, as the request says.
+pub(super) async fn begin(
     api: &Api,
     account: AccountId,
     subject: Subject,
-    format: FileFormat,
-    key: Option<&str>,
-    origin: &str,
+    request: Request,
 ) -> Result<(StatusCode, Shown), ApiError> {
+    let query = body::query(&request);
+    let mut fields = Fields::new(&query);
+    let format = format(&mut fields);
+    let mut errors = fields.errors;
+    let key = idempotency_key(request.headers(), &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::Invalid(errors));
+    }
     let parts = &api.parts;
     let tenant = parts.tenants.for_account(account);
     let with = ExportParts { tenant: &*tenant, queue: &*parts.queue, numbers: &parts.numbers, clock: &*parts.clock };
-    let export = start_export(&with, account, subject, format, key).await.map_err(|error| match error {
+    let export = start_export(&with, account, subject, format, key.as_deref()).await.map_err(|error| match error {
         ExportError::KeyReused => key_reused(),
         ExportError::Port(error) => error.into(),
     })?;
-    Ok((StatusCode::ACCEPTED, shown(api, &export, origin).await?))
+    let origin = origin(api, request.headers(), request.uri().host());
+    Ok((StatusCode::ACCEPTED, shown(api, &export, &origin).await?))
+}
+
+/// One export, of a subject that the caller may see.
+pub(super) async fn find(
+    api: &Api,
+    account: AccountId,
+    id: PathText,
+    of: impl Fn(Subject) -> bool,
+) -> Result<Export, ApiError> {
+    let id = number(id, no_export)?;
+    let export = api.parts.tenants.for_account(account).files().export(ExportId(id)).await?;
+    export.filter(|export| of(export.subject)).ok_or_else(|| no_export(id.to_string()))
 }
 
 /// One export: how far it is, and where to fetch the file once it is there.
@@ -100,13 +115,12 @@ pub(crate) async fn show(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Shown, ApiError> {
-    let id = number(id, no_export)?;
-    let export = api.parts.tenants.for_account(caller.account).files().export(ExportId(id)).await?;
-    let export = export.ok_or_else(|| no_export(id.to_string()))?;
+    let of = |subject| matches!(subject, Subject::Contacts | Subject::Group(_));
+    let export = find(&api, caller.account, id, of).await?;
     shown(&api, &export, &origin(&api, &headers, uri.host())).await
 }
 
-async fn shown(api: &Api, export: &Export, origin: &str) -> Result<Shown, ApiError> {
+pub(super) async fn shown(api: &Api, export: &Export, origin: &str) -> Result<Shown, ApiError> {
     let now = api.parts.clock.now();
     let mut download = None;
     if export.is_there(now) {
