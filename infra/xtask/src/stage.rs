@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::emulator::Emulator;
 use crate::package_lambda::Arch;
@@ -130,6 +130,7 @@ impl Stage {
 }
 
 /// Runs the stages, stopping at the first that fails, and prints the table. The emulator ends with it in every case.
+/// Terraform mostly waits for itself on one processor, as the Worker's build does: the one runs beside the other.
 pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[String]) -> anyhow::Result<()> {
     let _alone_in_the_cache = lock(place)?;
     println!("cache: {}", place.cache().display());
@@ -137,19 +138,27 @@ pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[Strin
     let mut run = Run { place, for_cargo_test, emulator: None, counts: None };
     let mut table = Vec::new();
     let mut failure = None;
-    for &stage in selected {
-        if failure.is_some() {
-            table.push((stage, "not run", 0.0));
-            continue;
+    std::thread::scope(|scope| {
+        let mut beside = None;
+        for &stage in selected {
+            if failure.is_some() {
+                table.push((stage, "not run", 0.0));
+            } else if stage == Stage::Terraform && selected.contains(&Stage::Worker) {
+                println!("── {}, beside what follows", stage.name());
+                beside = Some(scope.spawn(|| timed(|| terraform::test(place))));
+            } else {
+                println!("── {}", stage.name());
+                let ended = timed(|| stage.execute(&mut run).and_then(|()| freshness::date_back(place)));
+                failure = told(stage, ended, &mut table);
+            }
+            if stage == Stage::Worker
+                && let Some(beside) = beside.take()
+            {
+                let ended = beside.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), 0.0));
+                failure = told(Stage::Terraform, ended, &mut table).or(failure.take());
+            }
         }
-        println!("── {}", stage.name());
-        let started = Instant::now();
-        let result = stage.execute(&mut run).and_then(|()| freshness::date_back(place));
-        let seconds = started.elapsed().as_secs_f64();
-        println!("── {} {} in {seconds:.1} s", stage.name(), if result.is_ok() { "ok" } else { "FAILED" });
-        table.push((stage, if result.is_ok() { "ok" } else { "FAILED" }, seconds));
-        failure = result.err().map(|error| error.context(format!("stage `{}` failed", stage.name())));
-    }
+    });
     println!("\n{:<12}{:<10}{:>10}", "stage", "result", "seconds");
     for (stage, result, seconds) in table {
         println!("{:<12}{result:<10}{seconds:>10.1}", stage.name());
@@ -159,6 +168,23 @@ pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[Strin
         println!("\n{counts}");
     }
     failure.map_or(Ok(()), Err)
+}
+
+fn timed(work: impl FnOnce() -> anyhow::Result<()>) -> (anyhow::Result<()>, f64) {
+    let started = Instant::now();
+    (work(), started.elapsed().as_secs_f64())
+}
+
+/// Notes how a stage ended; answers why it failed.
+fn told(
+    stage: Stage,
+    (result, seconds): (anyhow::Result<()>, f64),
+    table: &mut Vec<(Stage, &'static str, f64)>,
+) -> Option<anyhow::Error> {
+    let word = if result.is_ok() { "ok" } else { "FAILED" };
+    println!("── {} {word} in {seconds:.1} s", stage.name());
+    table.push((stage, word, seconds));
+    result.err().map(|error| error.context(format!("stage `{}` failed", stage.name())))
 }
 
 /// Runs that share a cache would overwrite each other's binaries: the second one waits.
