@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hantar_domain::consent::{Consent, Said, Source};
+use hantar_domain::phone::PhoneNumber;
 use hantar_domain::token::Abilities;
 use hantar_usecases::ports::{Clock as _, Work};
 use serde_json::{Value, json};
@@ -56,6 +58,39 @@ async fn a_contact_is_saved_shown_changed_and_deleted() {
     for answer in [door.get(&path).await, door.put(&path, &change).await, door.get("/api/v1/contacts/x").await] {
         assert_eq!(answer.code(), 404);
     }
+}
+
+/// Before there was a contact, and beside one whose own copy was not reached, as if the process had died in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_opted_out_is_shown_so_whenever_the_contact_was_made() {
+    let world = World::new(409).await;
+    let home = world.home(0).await;
+    let door = Door::of(&home).await;
+    let shown = async |id: u64| {
+        let listed = door.get("/api/v1/contacts").await.data();
+        let listed = listed.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap()["opted_out"].clone();
+        (listed, door.get(&format!("/api/v1/contacts/{id}")).await.data()["opted_out"].clone())
+    };
+    let out = json!({ "phone": "0123456701", "status": "opted_out" });
+    assert_eq!(door.post("/api/v1/consents", &out).await.code(), 201);
+    let before = saved(&door, &json!({ "phone": "0123456701", "name": "Ali" })).await;
+    assert_eq!(shown(before).await, (json!(true), json!(true)));
+
+    let beside = saved(&door, &json!({ "phone": "0123456702", "name": "Siti" })).await;
+    let phone = PhoneNumber::from_e164("60123456702").unwrap();
+    let at = home.process.clock.now();
+    let said = Consent { phone, said: Said::Out, source: Source::Contact, note: None, at, turned: false };
+    home.tenant().consents().note_consent(&said, "c", None).await.unwrap();
+    assert_eq!(shown(beside).await, (json!(true), json!(true)));
+    let renamed = door.put(&format!("/api/v1/contacts/{beside}"), &json!({ "name": "Siti binti Ali" })).await;
+    assert_eq!(renamed.data()["opted_out"], true);
+    assert_eq!(saved(&door, &json!({ "phone": "0123456702" })).await, beside);
+    assert_eq!(found(&door, "opted_out=true").await, ["Siti binti Ali", "Ali"], "the copy is set right by a save");
+
+    let back = json!({ "phone": "0123456702", "status": "opted_in" });
+    assert_eq!(door.post("/api/v1/consents", &back).await.code(), 201);
+    assert_eq!(shown(beside).await, (json!(false), json!(false)));
+    assert_eq!(found(&door, "opted_out=true").await, ["Ali"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use hantar_domain::ids::{AccountId, ContactId, DeviceId, Shard};
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
-use hantar_usecases::ports::{Closing, PortError, Sequence, Work};
+use hantar_usecases::ports::{Closing, Idempotency, Keep, PortError, Sequence, Work};
 
 use crate::items::{Fields, Item, NewItem, number, text, time};
 use crate::places::{
@@ -15,7 +15,7 @@ use crate::places::{
 use crate::reading::Query;
 use crate::store::Store;
 use crate::tenant::TenantStore;
-use crate::transaction::{Committed, Refusal, Transaction};
+use crate::transaction::{Committed, Refusal};
 use crate::work;
 use crate::writing::{Write, Written, side_by_side};
 
@@ -54,7 +54,15 @@ impl TenantStore {
         self.store.get(&Place::closing(self.account)).await?.as_ref().map(read).transpose()
     }
 
-    pub(crate) async fn note_closing(&self, closing: &Closing) -> Result<Closing, PortError> {
+    pub(crate) async fn note_closing(
+        &self,
+        closing: &Closing,
+        key: Option<&Idempotency>,
+    ) -> Result<Closing, PortError> {
+        let keep = |closing: &Closing| {
+            let number = u64::try_from(closing.due_at.0).unwrap_or_default();
+            key.map(|key| Keep { idempotency: key.clone(), number, sealed: None, at: self.store.now() })
+        };
         let place = Place::closing(self.account);
         let item = NewItem::at(&place)
             .with("us", number(closing.by))
@@ -63,23 +71,23 @@ impl TenantStore {
             .with("du", time(closing.due_at))
             .maybe("bg", closing.begun_at.map(time));
         let writes = [Write::put(&place, item.done()).if_new(), work::arm(self.account, Work::Erase, closing.due_at)];
-        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
-        match self.store.transact(&transaction).await? {
-            Committed::Done => Ok(closing.clone()),
-            Committed::Refused(refusals) => match refusals.into_iter().next() {
-                Some(Refusal::Condition(Some(item))) => read(&item),
-                _ => Err(PortError::Conflict),
-            },
+        let Committed::Refused(refusals) = self.write_keeping(writes, keep(closing).as_ref()).await? else {
+            return Ok(closing.clone());
+        };
+        let Some(Refusal::Condition(Some(item))) = refusals.first() else { return Err(PortError::Conflict) };
+        let noted = read(item)?;
+        if let Some(keep) = keep(&noted) {
+            self.keep_key(&keep).await?;
         }
+        Ok(noted)
     }
 
-    pub(crate) async fn take_closing_back(&self) -> Result<bool, PortError> {
+    pub(crate) async fn take_closing_back(&self, keep: Option<&Keep>) -> Result<bool, PortError> {
         let writes = [
             Write::delete(&Place::closing(self.account)).when("attribute_exists(pk) AND attribute_not_exists(bg)"),
             Write::delete(&Place::work(self.account, Work::Erase)),
         ];
-        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
-        Ok(matches!(self.store.transact(&transaction).await?, Committed::Done))
+        Ok(matches!(self.write_keeping(writes, keep).await?, Committed::Done))
     }
 
     pub(crate) async fn begin_end(&self, at: Timestamp) -> Result<Option<Timestamp>, PortError> {

@@ -31,6 +31,7 @@ mod import;
 mod inbound;
 mod invitation;
 mod items;
+mod keep;
 mod keys;
 mod leases;
 mod ledger;

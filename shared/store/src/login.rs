@@ -3,13 +3,13 @@
 
 use hantar_domain::ids::{AccountId, UserId};
 use hantar_domain::time::Timestamp;
-use hantar_usecases::ports::{Login, NewPassword, PortError};
+use hantar_usecases::ports::{Keep, Login, NewPassword, PortError};
 
 use crate::items::{Fields, Item, NewItem, bytes, number, text, time};
 use crate::places::Place;
 use crate::tenant::TenantStore;
-use crate::transaction::{Committed, Transaction};
-use crate::writing::{Write, Written};
+use crate::transaction::{Committed, Refusal};
+use crate::writing::Write;
 
 /// The first one, with a password.
 pub(crate) fn first(account: AccountId, user: UserId, password: &str) -> Write {
@@ -46,7 +46,12 @@ impl TenantStore {
         self.store.get(&Place::login(self.account, user)).await?.as_ref().map(read).transpose()
     }
 
-    pub(crate) async fn store_password(&self, user: UserId, password: &NewPassword) -> Result<bool, PortError> {
+    pub(crate) async fn store_password(
+        &self,
+        user: UserId,
+        password: &NewPassword,
+        keep: Option<&Keep>,
+    ) -> Result<bool, PortError> {
         let verified = if password.by_letter { ", vt = if_not_exists(vt, :at)" } else { "" };
         let writes = [
             Write::update(&Place::user(self.account, user), format!("SET so = :at{verified}"))
@@ -54,8 +59,7 @@ impl TenantStore {
                 .with(":at", time(password.at)),
             self.change_login(user, "SET pw = :pw").with(":pw", text(&password.hash)),
         ];
-        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
-        Ok(matches!(self.store.transact(&transaction).await?, Committed::Done))
+        Ok(matches!(self.write_keeping(writes, keep).await?, Committed::Done))
     }
 
     pub(crate) async fn note_verified(&self, user: UserId, at: Timestamp) -> Result<(), PortError> {
@@ -63,8 +67,14 @@ impl TenantStore {
         self.store.write(verified.when("attribute_exists(pk)").with(":at", time(at))).await.map(drop)
     }
 
-    pub(crate) async fn want_factor(&self, user: UserId, sealed: &[u8]) -> Result<(), PortError> {
-        self.store.write(self.change_login(user, "SET wf = :wf").with(":wf", bytes(sealed))).await.map(drop)
+    pub(crate) async fn want_factor(
+        &self,
+        user: UserId,
+        sealed: &[u8],
+        keep: Option<&Keep>,
+    ) -> Result<bool, PortError> {
+        let want = self.change_login(user, "SET wf = :wf").with(":wf", bytes(sealed));
+        Ok(matches!(self.write_keeping([want], keep).await?, Committed::Done))
     }
 
     pub(crate) async fn confirm_factor(
@@ -73,6 +83,7 @@ impl TenantStore {
         sealed: &[u8],
         step: u64,
         recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
     ) -> Result<bool, PortError> {
         let confirm = self
             .change_login(user, "SET sf = :wf, sp = :sp, rc = :rc REMOVE wf")
@@ -80,19 +91,19 @@ impl TenantStore {
             .with(":wf", bytes(sealed))
             .with(":sp", number(step))
             .with(":rc", text(codes(recovery)));
-        match self.store.write(confirm).await? {
-            Written::Done(_) => Ok(true),
-            Written::Refused(None) => Ok(false),
-            Written::Refused(Some(item)) => {
-                let login = read(&item)?;
+        let Committed::Refused(refusals) = self.write_keeping([confirm], keep).await? else { return Ok(true) };
+        match refusals.first() {
+            Some(Refusal::Condition(Some(item))) => {
+                let login = read(item)?;
                 Ok(login.second_factor.as_deref() == Some(sealed) && login.recovery == recovery)
             }
+            _ => Ok(false),
         }
     }
 
-    pub(crate) async fn drop_factor(&self, user: UserId) -> Result<(), PortError> {
+    pub(crate) async fn drop_factor(&self, user: UserId, keep: Option<&Keep>) -> Result<bool, PortError> {
         let drop = self.change_login(user, "REMOVE sf, wf, rc").when("attribute_exists(pk)");
-        self.store.write(drop).await.map(|_| ())
+        Ok(matches!(self.write_keeping([drop], keep).await?, Committed::Done))
     }
 
     /// A lost answer makes it a code too few.
@@ -110,13 +121,14 @@ impl TenantStore {
         user: UserId,
         seen: &[[u8; 32]],
         recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
     ) -> Result<bool, PortError> {
         let swap = self
             .change_login(user, "SET rc = :rc")
             .when("attribute_exists(sf) AND rc = :seen")
             .with(":rc", text(codes(recovery)))
             .with(":seen", text(codes(seen)));
-        Ok(self.store.write(swap).await?.is_done())
+        Ok(matches!(self.write_keeping([swap], keep).await?, Committed::Done))
     }
 }
 

@@ -8,7 +8,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Role, User};
 use hantar_usecases::ports::{
-    Closing, Created, Deleted, Idempotency, Joined, Login, NewPassword, People, PortError, SealedToken,
+    Closing, Created, Deleted, Idempotency, Joined, Keep, Login, NewPassword, People, PortError, SealedToken, Stands,
 };
 
 use crate::account::read_user;
@@ -16,8 +16,8 @@ use crate::items::{Fields, Item, text};
 use crate::places::{Place, Table, USER, of_account};
 use crate::reading::Query;
 use crate::tenant::TenantStore;
-use crate::transaction::{Committed, Transaction};
-use crate::writing::{Write, Written};
+use crate::transaction::{Committed, Refusal};
+use crate::writing::Write;
 
 /// How many people are listed.
 const LISTED: usize = 1_000;
@@ -38,28 +38,25 @@ impl TenantStore {
         Write::update(&Place::user(self.account, user), "SET ro = :ro").with(":ro", text(role.word()))
     }
 
-    async fn set_own_role(&self, user: UserId, seen: Role, role: Role) -> Result<bool, PortError> {
+    async fn set_own_role(&self, user: UserId, seen: Role, role: Role, keep: Option<&Keep>) -> Result<bool, PortError> {
         if seen == Role::Owner || role == Role::Owner {
             return Ok(false);
         }
         let change = self.set_role(user, role).when("ro = :seen").with(":seen", text(seen.word()));
-        match self.store.write(change).await? {
-            Written::Done(_) => Ok(true),
-            Written::Refused(item) => {
-                let now = item.as_ref().map(|item| Fields(item).maybe_word("ro", Role::from_word)).transpose()?;
-                Ok(now.flatten() == Some(role))
-            }
+        let Committed::Refused(refusals) = self.write_keeping([change], keep).await? else { return Ok(true) };
+        match refusals.first() {
+            Some(Refusal::Condition(Some(item))) => Ok(Fields(item).maybe_word("ro", Role::from_word)? == Some(role)),
+            _ => Ok(false),
         }
     }
 
-    async fn give_away(&self, from: UserId, to: UserId) -> Result<bool, PortError> {
+    async fn give_away(&self, from: UserId, to: UserId, keep: Option<&Keep>) -> Result<bool, PortError> {
         let owner = text(Role::Owner.word());
         let writes = [
             self.set_role(from, Role::Admin).when("ro = :seen").with(":seen", owner.clone()),
             self.set_role(to, Role::Owner).when("attribute_exists(pk) AND ro <> :seen").with(":seen", owner),
         ];
-        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
-        if matches!(self.store.transact(&transaction).await?, Committed::Done) {
+        if matches!(self.write_keeping(writes, keep).await?, Committed::Done) {
             return Ok(true);
         }
         let role = async |user| Ok::<_, PortError>(self.own_user(user).await?.map(|user| user.role));
@@ -102,16 +99,24 @@ impl People for TenantStore {
         self.own_login(user).await
     }
 
-    async fn set_password(&self, user: UserId, password: &NewPassword) -> Result<bool, PortError> {
-        self.store_password(user, password).await
+    async fn stands_for(&self, key: &Idempotency, at: Timestamp) -> Result<Stands, PortError> {
+        self.key_stands_for(key, at).await
+    }
+
+    async fn keep(&self, keep: &Keep) -> Result<(), PortError> {
+        self.keep_key(keep).await
+    }
+
+    async fn set_password(&self, user: UserId, password: &NewPassword, keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.store_password(user, password, keep).await
     }
 
     async fn verify_email(&self, user: UserId, at: Timestamp) -> Result<(), PortError> {
         self.note_verified(user, at).await
     }
 
-    async fn want_second_factor(&self, user: UserId, sealed: &[u8]) -> Result<(), PortError> {
-        self.want_factor(user, sealed).await
+    async fn want_second_factor(&self, user: UserId, sealed: &[u8], keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.want_factor(user, sealed, keep).await
     }
 
     async fn confirm_second_factor(
@@ -120,28 +125,35 @@ impl People for TenantStore {
         sealed: &[u8],
         step: u64,
         recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
     ) -> Result<bool, PortError> {
-        self.confirm_factor(user, sealed, step, recovery).await
+        self.confirm_factor(user, sealed, step, recovery, keep).await
     }
 
-    async fn drop_second_factor(&self, user: UserId) -> Result<(), PortError> {
-        self.drop_factor(user).await
+    async fn drop_second_factor(&self, user: UserId, keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.drop_factor(user, keep).await
     }
 
     async fn use_step(&self, user: UserId, step: u64) -> Result<bool, PortError> {
         self.use_up_step(user, step).await
     }
 
-    async fn change_recovery(&self, user: UserId, seen: &[[u8; 32]], recovery: &[[u8; 32]]) -> Result<bool, PortError> {
-        self.swap_recovery(user, seen, recovery).await
+    async fn change_recovery(
+        &self,
+        user: UserId,
+        seen: &[[u8; 32]],
+        recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
+    ) -> Result<bool, PortError> {
+        self.swap_recovery(user, seen, recovery, keep).await
     }
 
-    async fn change_role(&self, user: UserId, seen: Role, role: Role) -> Result<bool, PortError> {
-        self.set_own_role(user, seen, role).await
+    async fn change_role(&self, user: UserId, seen: Role, role: Role, keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.set_own_role(user, seen, role, keep).await
     }
 
-    async fn hand_over(&self, from: UserId, to: UserId) -> Result<bool, PortError> {
-        self.give_away(from, to).await
+    async fn hand_over(&self, from: UserId, to: UserId, keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.give_away(from, to, keep).await
     }
 
     async fn remove_user(
@@ -223,12 +235,12 @@ impl People for TenantStore {
         self.own_closing().await
     }
 
-    async fn close(&self, closing: &Closing) -> Result<Closing, PortError> {
-        self.note_closing(closing).await
+    async fn close(&self, closing: &Closing, key: Option<&Idempotency>) -> Result<Closing, PortError> {
+        self.note_closing(closing, key).await
     }
 
-    async fn reopen(&self) -> Result<bool, PortError> {
-        self.take_closing_back().await
+    async fn reopen(&self, keep: Option<&Keep>) -> Result<bool, PortError> {
+        self.take_closing_back(keep).await
     }
 
     async fn begin_erasing(&self, at: Timestamp) -> Result<Option<Timestamp>, PortError> {

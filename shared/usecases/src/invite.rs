@@ -52,12 +52,25 @@ pub async fn invite(
     Ok(invitation)
 }
 
-/// Sends the letter of an open invitation again.
-pub async fn remind(with: &PeopleParts<'_>, caller: &Caller, id: InvitationId) -> Result<Invitation, PeopleError> {
+/// Sends the letter of an open invitation again. With an idempotency key a repeat sends none, once one was sent.
+pub async fn remind(
+    with: &PeopleParts<'_>,
+    caller: &Caller,
+    id: InvitationId,
+    key: Option<&str>,
+) -> Result<Invitation, PeopleError> {
     let tenant = with.tenants.for_account(caller.account);
     let invitation = open(with, &*tenant, id).await?.ok_or(PeopleError::Missing)?;
+    let keep = with.keep(key, "remind", &id.0.to_be_bytes());
+    if with.earlier(&*tenant, keep.as_ref()).await?.is_some() {
+        return Ok(invitation);
+    }
     with.send_for_letter(&invitation.email).await?;
     write(with, caller, &*tenant, &invitation).await?;
+    // After the letter: whoever died in between has it sent by trying again.
+    if let Some(keep) = keep {
+        tenant.people().keep(&keep).await?;
+    }
     Ok(invitation)
 }
 

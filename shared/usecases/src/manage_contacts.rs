@@ -160,6 +160,18 @@ async fn say_so(tenant: &dyn Tenant, clock: &dyn Clock, contact: &Contact, out: 
     note_consent(tenant, clock, statement).await.map(drop)
 }
 
+/// Contacts as they are shown: whether each may be written to is what the consent ledger says. The copy that a contact holds
+/// serves filters and counts, and may be behind where somebody opted out while the contact was being made, or where a process
+/// died between the two.
+pub async fn as_the_ledger_says(tenant: &dyn Tenant, contacts: &mut [Contact]) -> Result<(), PortError> {
+    let phones: Vec<_> = contacts.iter().map(|contact| contact.phone.clone()).collect();
+    let opted_out = tenant.consents().suppressed(&phones).await?;
+    for contact in contacts {
+        contact.opted_out = opted_out.contains(&contact.phone);
+    }
+    Ok(())
+}
+
 /// Makes one contact of several: `into` takes what it lacks of the others, which are deleted then. Whether somebody may be
 /// written to stays with their number. Others that are not there are passed over.
 pub async fn merge_contacts(

@@ -43,7 +43,7 @@ pub async fn reset_password(with: &PeopleParts<'_>, secret: &str, password: &str
     // Whoever dies after this asks for another letter.
     with.use_up(&hash).await?;
     let new = NewPassword { hash: hashed, at: with.clock.now(), by_letter: true };
-    if !tenant.people().set_password(user.id, &new).await? {
+    if !tenant.people().set_password(user.id, &new, None).await? {
         return Err(PeopleError::Link);
     }
     with.note(&*tenant, with.stranger(), "reset-password", 200).await?;
@@ -52,19 +52,30 @@ pub async fn reset_password(with: &PeopleParts<'_>, secret: &str, password: &str
     Ok(User { verified_at: user.verified_at.or(Some(new.at)), signed_out_at: Some(new.at), ..user })
 }
 
-/// Sets a new password by the old one. Whoever is signed in is signed out, the caller too.
+/// Sets a new password by the old one. Whoever is signed in is signed out, the caller too. With an idempotency key a repeat
+/// changes nothing.
 pub async fn change_password(
     with: &PeopleParts<'_>,
     caller: &Caller,
     old: &str,
     password: &str,
+    key: Option<&str>,
 ) -> Result<(), PeopleError> {
+    let tenant = with.tenants.for_account(caller.account);
+    let keep = with.keep(key, &format!("password {}", caller.user), &[]);
+    if with.earlier(&*tenant, keep.as_ref()).await?.is_some() {
+        // The key holds no trace of passwords. It is the same request if the password that counts is the one it brings.
+        return match prove(with, caller, password).await {
+            Ok(_) => Ok(()),
+            Err(PeopleError::Password) => Err(PeopleError::KeyReused),
+            Err(error) => Err(error),
+        };
+    }
     let user = prove(with, caller, old).await?;
     check(password, &user.email)?;
     let new = NewPassword { hash: with.hashed(password)?, at: with.clock.now(), by_letter: false };
-    let set = with.tenants.for_account(caller.account).people().set_password(user.id, &new).await?;
-    if !set {
-        return Err(PeopleError::Missing);
+    if !tenant.people().set_password(user.id, &new, keep.as_ref()).await? {
+        return Err(if keep.is_some() { PeopleError::Changed } else { PeopleError::Missing });
     }
     Ok(with.letter_of_reset(&user.email).await?)
 }

@@ -10,8 +10,11 @@ use hantar_domain::user::{Email, User};
 
 use crate::account_key::AccountKeys;
 use crate::create_token::new_secret;
+use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
-use crate::ports::{Clock, Entropy, Fleet, Link, Mail, PortError, Purpose, Sleep, Tenant, Tenants};
+use crate::ports::{
+    Clock, Earlier, Entropy, Fleet, Keep, Link, Mail, PortError, Purpose, Sleep, Stands, Tenant, Tenants,
+};
 
 /// How long an answer takes that must not tell whether an address is known: longer than a letter takes to be handed over.
 const EVEN: Duration = Duration::from_secs(1);
@@ -159,6 +162,27 @@ impl PeopleParts<'_> {
     pub(crate) fn unless_sent(sent: Result<(), PeopleError>) {
         if let Err(error) = sent {
             tracing::error!(error = &error as &dyn std::error::Error, "a letter could not be sent");
+        }
+    }
+
+    /// A caller's key, if there is one, as it is kept with the change that it is for. `content` never holds a password: a
+    /// plain hash of one is no place for it.
+    pub(crate) fn keep(&self, key: Option<&str>, kind: &str, content: &[u8]) -> Option<Keep> {
+        let at = self.clock.now();
+        key.map(|key| Keep { idempotency: idempotency(kind, key, content, at), number: 0, sealed: None, at })
+    }
+
+    /// What the same request came to before, if it was carried out under this key: it is not carried out again.
+    pub(crate) async fn earlier(
+        &self,
+        tenant: &dyn Tenant,
+        keep: Option<&Keep>,
+    ) -> Result<Option<Earlier>, PeopleError> {
+        let Some(keep) = keep else { return Ok(None) };
+        match tenant.people().stands_for(&keep.idempotency, keep.at).await? {
+            Stands::Nothing => Ok(None),
+            Stands::Same(earlier) => Ok(Some(earlier)),
+            Stands::Other => Err(PeopleError::KeyReused),
         }
     }
 

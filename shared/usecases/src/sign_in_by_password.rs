@@ -127,7 +127,7 @@ async fn is_right(
             let hash = recovery_hash(code);
             let rest: Vec<_> = login.recovery.iter().copied().filter(|known| *known != hash).collect();
             let known = rest.len() < login.recovery.len();
-            Ok(known && tenant.people().change_recovery(user.id, &login.recovery, &rest).await?)
+            Ok(known && tenant.people().change_recovery(user.id, &login.recovery, &rest, None).await?)
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct CampaignDraft {
     pub recipients: Vec<Listed>,
     /// The devices that share the work; the default one when there are none.
     pub devices: Vec<DeviceId>,
+    /// One more of them, or the only one.
+    pub device: Option<DeviceId>,
     /// Not before.
     pub scheduled_at: Option<Moment>,
     /// How many messages may leave in a minute.
@@ -54,8 +56,10 @@ pub struct CampaignDraft {
 pub enum CampaignProblem {
     /// It is missing or empty.
     Required,
-    /// One of several is needed: this, or the one named.
+    /// One of two is needed: this, or the one named.
     RequiredWithout(&'static str),
+    /// One of several is needed: this, or one of those named.
+    RequiredWithoutAll(&'static str),
     /// It cannot be given together with the one named.
     Prohibits(&'static str),
     /// Longer than this many characters.
@@ -231,7 +235,9 @@ pub(crate) async fn check(
     draft: &CampaignDraft,
     now: Timestamp,
 ) -> Result<Result<Checked, CampaignProblems>, PortError> {
-    use CampaignProblem::{Nobody, Prohibits, Required, RequiredWithout, TooFarAhead, TooLong, TooMany, Unknown};
+    use CampaignProblem::{
+        Nobody, Prohibits, Required, RequiredWithout, RequiredWithoutAll, TooFarAhead, TooLong, TooMany, Unknown,
+    };
     let mut problems = Vec::new();
     let mut found = |field: &str, problem| problems.push((field.to_owned(), problem));
     if draft.name.trim().is_empty() {
@@ -265,13 +271,13 @@ pub(crate) async fn check(
     let contacts: Vec<_> = draft.contacts.iter().copied().filter(|id| seen.insert(*id)).collect();
     let bound = draft.recipients.len() as u64 + contacts.len() as u64 + in_group.unwrap_or(0);
     if draft.recipients.is_empty() && contacts.is_empty() && draft.group.is_none() {
-        found("recipients", RequiredWithout("contact_group_id / contact_ids"));
+        found("contact_group_id", RequiredWithoutAll("contact_ids / recipients"));
     } else if bound == 0 && in_group.is_some() {
         found("contact_group_id", Nobody);
     } else if bound > MAX_RECIPIENTS {
         found("recipients", TooMany(MAX_RECIPIENTS));
     }
-    let (devices, unknown) = devices(tenant, &draft.devices).await?;
+    let (devices, unknown) = devices(tenant, draft).await?;
     for field in &unknown {
         found(field, Unknown);
     }
@@ -306,15 +312,17 @@ async fn group_size(tenant: &dyn Tenant, group: GroupId) -> Result<Option<u64>, 
 }
 
 /// The devices asked for, each once (the default one when there are none), and the fields of those that do not exist.
-async fn devices(tenant: &dyn Tenant, asked: &[DeviceId]) -> Result<(Vec<Device>, Vec<String>), PortError> {
+async fn devices(tenant: &dyn Tenant, draft: &CampaignDraft) -> Result<(Vec<Device>, Vec<String>), PortError> {
     let all = tenant.devices().await?;
+    let many = draft.devices.iter().enumerate().map(|(index, id)| (*id, format!("devices.{index}")));
+    let asked: Vec<_> = many.chain(draft.device.map(|id| (id, "device".to_owned()))).collect();
     if asked.is_empty() {
         let default: Vec<_> = all.into_iter().filter(|device| device.is_default).collect();
         let missing = if default.is_empty() { vec!["device".to_owned()] } else { Vec::new() };
         return Ok((default, missing));
     }
-    let missing = |id: &DeviceId| !all.iter().any(|device| device.id == *id);
-    let unknown = asked.iter().enumerate().filter(|(_, id)| missing(id));
-    let unknown = unknown.map(|(index, _)| format!("devices.{index}")).collect();
-    Ok((all.iter().filter(|device| asked.contains(&device.id)).cloned().collect(), unknown))
+    let missing = |id: DeviceId| !all.iter().any(|device| device.id == id);
+    let unknown = asked.iter().filter(|(id, _)| missing(*id)).map(|(_, field)| field.clone()).collect();
+    let named = |device: &&Device| asked.iter().any(|(id, _)| *id == device.id);
+    Ok((all.iter().filter(named).cloned().collect(), unknown))
 }

@@ -9,7 +9,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Role, User};
 use hantar_usecases::ports::{
-    Closing, Created, Deleted, Idempotency, Joined, Login, NewPassword, People, PortError, SealedToken,
+    Closing, Created, Deleted, Idempotency, Joined, Keep, Login, NewPassword, People, PortError, SealedToken, Stands,
 };
 
 use super::tenant::{Records, no_handler_calls_this};
@@ -35,7 +35,15 @@ impl People for Records {
         no_handler_calls_this()
     }
 
-    async fn set_password(&self, _: UserId, _: &NewPassword) -> Result<bool, PortError> {
+    async fn stands_for(&self, _: &Idempotency, _: Timestamp) -> Result<Stands, PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn keep(&self, _: &Keep) -> Result<(), PortError> {
+        no_handler_calls_this()
+    }
+
+    async fn set_password(&self, _: UserId, _: &NewPassword, _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
@@ -43,15 +51,22 @@ impl People for Records {
         no_handler_calls_this()
     }
 
-    async fn want_second_factor(&self, _: UserId, _: &[u8]) -> Result<(), PortError> {
+    async fn want_second_factor(&self, _: UserId, _: &[u8], _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
-    async fn confirm_second_factor(&self, _: UserId, _: &[u8], _: u64, _: &[[u8; 32]]) -> Result<bool, PortError> {
+    async fn confirm_second_factor(
+        &self,
+        _: UserId,
+        _: &[u8],
+        _: u64,
+        _: &[[u8; 32]],
+        _: Option<&Keep>,
+    ) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
-    async fn drop_second_factor(&self, _: UserId) -> Result<(), PortError> {
+    async fn drop_second_factor(&self, _: UserId, _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
@@ -59,15 +74,21 @@ impl People for Records {
         no_handler_calls_this()
     }
 
-    async fn change_recovery(&self, _: UserId, _: &[[u8; 32]], _: &[[u8; 32]]) -> Result<bool, PortError> {
+    async fn change_recovery(
+        &self,
+        _: UserId,
+        _: &[[u8; 32]],
+        _: &[[u8; 32]],
+        _: Option<&Keep>,
+    ) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
-    async fn change_role(&self, _: UserId, _: Role, _: Role) -> Result<bool, PortError> {
+    async fn change_role(&self, _: UserId, _: Role, _: Role, _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
-    async fn hand_over(&self, _: UserId, _: UserId) -> Result<bool, PortError> {
+    async fn hand_over(&self, _: UserId, _: UserId, _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 
@@ -137,11 +158,11 @@ impl People for Records {
         no_handler_calls_this()
     }
 
-    async fn close(&self, _: &Closing) -> Result<Closing, PortError> {
+    async fn close(&self, _: &Closing, _: Option<&Idempotency>) -> Result<Closing, PortError> {
         no_handler_calls_this()
     }
 
-    async fn reopen(&self) -> Result<bool, PortError> {
+    async fn reopen(&self, _: Option<&Keep>) -> Result<bool, PortError> {
         no_handler_calls_this()
     }
 

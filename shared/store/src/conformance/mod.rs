@@ -181,6 +181,7 @@ macro_rules! store_cases {
             people::a_password_is_set_with_the_end_of_what_began_before,
             people::a_second_factor_counts_once_it_is_confirmed,
             people::a_code_is_used_once,
+            people::a_change_of_people_is_kept_with_its_key,
             people::roles_change_from_what_was_seen,
             people::a_removed_person_is_gone_and_the_owner_stays,
             people::an_invitation_is_made_once_and_bounded_in_number,

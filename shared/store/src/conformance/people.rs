@@ -9,7 +9,8 @@ use hantar_domain::invitation::Invitation;
 use hantar_domain::token::TokenHash;
 use hantar_domain::user::{Email, Role, User};
 use hantar_usecases::ports::{
-    Clock as _, Closing, Created, Deleted, Founding, Joined, Link, NewPassword, Purpose, Sequence, Work,
+    Clock as _, Closing, Created, Deleted, Earlier, Founding, Joined, Keep, Link, NewPassword, Purpose, Sequence,
+    Stands, Work,
 };
 
 use super::fleet::token;
@@ -74,7 +75,7 @@ pub async fn a_password_is_set_with_the_end_of_what_began_before(world: World) {
     let at = world.clock.now();
     for by_letter in [false, true] {
         let new = NewPassword { hash: "second".into(), at, by_letter };
-        assert!(people.set_password(owner.id, &new).await.unwrap());
+        assert!(people.set_password(owner.id, &new, None).await.unwrap());
         let user = tenant.user(owner.id).await.unwrap().unwrap();
         assert_eq!((user.signed_out_at, user.verified_at), (Some(at), by_letter.then_some(at)));
     }
@@ -83,7 +84,7 @@ pub async fn a_password_is_set_with_the_end_of_what_began_before(world: World) {
     assert_eq!(people.login(owner.id).await.unwrap().unwrap().password.as_deref(), Some("second"));
     let nobody = UserId(world.number(Sequence::Users).await);
     let new = NewPassword { hash: "third".into(), at, by_letter: true };
-    assert!(!people.set_password(nobody, &new).await.unwrap());
+    assert!(!people.set_password(nobody, &new, None).await.unwrap());
     assert_eq!(people.login(nobody).await.unwrap(), None, "nothing is half written");
     people.verify_email(nobody, at).await.unwrap();
     assert_eq!(tenant.user(nobody).await.unwrap(), None, "nobody is made by being verified");
@@ -93,19 +94,19 @@ pub async fn a_password_is_set_with_the_end_of_what_began_before(world: World) {
 pub async fn a_second_factor_counts_once_it_is_confirmed(world: World) {
     let home = world.home(0).await;
     let (people, user) = (home.tenant.people(), home.founding.owner.id);
-    people.want_second_factor(user, b"one").await.unwrap();
-    people.want_second_factor(user, b"two").await.unwrap();
+    assert!(people.want_second_factor(user, b"one", None).await.unwrap());
+    assert!(people.want_second_factor(user, b"two", None).await.unwrap());
     assert_eq!(people.login(user).await.unwrap().unwrap().second_factor, None);
     let codes = [[1; 32], [2; 32]];
-    assert!(!people.confirm_second_factor(user, b"one", 5, &codes).await.unwrap());
+    assert!(!people.confirm_second_factor(user, b"one", 5, &codes, None).await.unwrap());
     for _ in 0..2 {
-        assert!(people.confirm_second_factor(user, b"two", 5, &codes).await.unwrap());
+        assert!(people.confirm_second_factor(user, b"two", 5, &codes, None).await.unwrap());
     }
     let login = people.login(user).await.unwrap().unwrap();
     assert_eq!((login.second_factor.as_deref(), login.used_step), (Some(&b"two"[..]), 5));
     assert_eq!((login.wanted_factor, login.recovery), (None, codes.to_vec()));
-    people.drop_second_factor(user).await.unwrap();
-    people.drop_second_factor(user).await.unwrap();
+    assert!(people.drop_second_factor(user, None).await.unwrap());
+    assert!(people.drop_second_factor(user, None).await.unwrap());
     let login = people.login(user).await.unwrap().unwrap();
     assert_eq!((login.second_factor, login.recovery, login.used_step), (None, vec![], 5), "old codes stay used");
     assert!(!people.use_step(user, 9).await.unwrap(), "there is none to use");
@@ -115,14 +116,14 @@ pub async fn a_second_factor_counts_once_it_is_confirmed(world: World) {
 pub async fn a_code_is_used_once(world: World) {
     let home = world.home(0).await;
     let (people, user) = (home.tenant.people(), home.founding.owner.id);
-    people.want_second_factor(user, b"one").await.unwrap();
+    assert!(people.want_second_factor(user, b"one", None).await.unwrap());
     let codes = [[1; 32], [2; 32], [3; 32]];
-    assert!(people.confirm_second_factor(user, b"one", 5, &codes).await.unwrap());
+    assert!(people.confirm_second_factor(user, b"one", 5, &codes, None).await.unwrap());
     let used = join_all((0..6).map(|_| people.use_step(user, 6))).await;
     assert_eq!(used.into_iter().filter(|used| *used.as_ref().unwrap()).count(), 1);
     assert!(!people.use_step(user, 5).await.unwrap(), "an earlier one");
     let rest = [[1; 32], [3; 32]];
-    let used = join_all((0..6).map(|_| people.change_recovery(user, &codes, &rest))).await;
+    let used = join_all((0..6).map(|_| people.change_recovery(user, &codes, &rest, None))).await;
     assert_eq!(used.into_iter().filter(|used| *used.as_ref().unwrap()).count(), 1);
     assert_eq!(people.login(user).await.unwrap().unwrap().recovery, rest);
 }
@@ -141,18 +142,45 @@ pub async fn roles_change_from_what_was_seen(world: World) {
     let (people, owner) = (home.tenant.people(), home.founding.owner.id);
     let (one, two) = (colleague(&world, &home, Role::Agent).await, colleague(&world, &home, Role::Viewer).await);
     for _ in 0..2 {
-        assert!(people.change_role(one.id, Role::Agent, Role::Admin).await.unwrap(), "a repeat is no conflict");
+        assert!(people.change_role(one.id, Role::Agent, Role::Admin, None).await.unwrap(), "a repeat is no conflict");
     }
-    assert!(!people.change_role(one.id, Role::Agent, Role::Viewer).await.unwrap(), "it was changed since");
-    assert!(!people.change_role(one.id, Role::Admin, Role::Owner).await.unwrap(), "the owner's is handed over");
-    assert!(!people.change_role(owner, Role::Owner, Role::Admin).await.unwrap());
-    let over = join_all([one.id, two.id].map(|id| people.hand_over(owner, id))).await;
+    assert!(!people.change_role(one.id, Role::Agent, Role::Viewer, None).await.unwrap(), "it was changed since");
+    assert!(!people.change_role(one.id, Role::Admin, Role::Owner, None).await.unwrap(), "the owner's is handed over");
+    assert!(!people.change_role(owner, Role::Owner, Role::Admin, None).await.unwrap());
+    let over = join_all([one.id, two.id].map(|id| people.hand_over(owner, id, None))).await;
     assert_eq!(over.into_iter().filter(|done| *done.as_ref().unwrap()).count(), 1);
     let users = people.users().await.unwrap();
     assert_eq!(users.len(), 3);
     let owners: Vec<_> = users.iter().filter(|user| user.role == Role::Owner).collect();
     assert!(owners.len() == 1 && owners[0].id != owner, "{users:?}");
-    assert!(people.hand_over(owner, owners[0].id).await.unwrap(), "a repeat is no conflict");
+    assert!(people.hand_over(owner, owners[0].id, None).await.unwrap(), "a repeat is no conflict");
+}
+
+/// The two together or neither; and a key that is taken stays as it is.
+pub async fn a_change_of_people_is_kept_with_its_key(world: World) {
+    let home = world.home(0).await;
+    let (people, owner) = (home.tenant.people(), home.founding.owner.id);
+    let keep = |key, request, number| {
+        let sealed = Some(vec![key]);
+        Keep { idempotency: home.key(key, request), number, sealed, at: home.now() }
+    };
+    let stands = async |keep: &Keep| people.stands_for(&keep.idempotency, home.now()).await.unwrap();
+    let (first, other) = (keep(1, 1, 7), keep(1, 2, 8));
+    assert_eq!(stands(&first).await, Stands::Nothing);
+    assert!(people.want_second_factor(owner, b"one", Some(&first)).await.unwrap());
+    assert_eq!(stands(&first).await, Stands::Same(Earlier { number: 7, sealed: vec![1] }));
+    assert_eq!(stands(&other).await, Stands::Other);
+    assert!(!people.want_second_factor(owner, b"two", Some(&other)).await.unwrap());
+    let login = people.login(owner).await.unwrap().unwrap();
+    assert_eq!(login.wanted_factor.as_deref(), Some(&b"one"[..]), "nothing is written under a key that is taken");
+    people.keep(&other).await.unwrap();
+    assert_eq!(stands(&other).await, Stands::Other);
+    let late = keep(2, 1, 0);
+    assert!(!people.confirm_second_factor(owner, b"zero", 5, &[], Some(&late)).await.unwrap());
+    assert_eq!(stands(&late).await, Stands::Nothing, "no key is kept without its change");
+    people.keep(&late).await.unwrap();
+    people.keep(&late).await.unwrap();
+    assert_eq!(stands(&late).await, Stands::Same(Earlier { number: 0, sealed: vec![2] }));
 }
 
 /// With all that they sign in by; under a key a repeat answers the same.
@@ -161,7 +189,7 @@ pub async fn a_removed_person_is_gone_and_the_owner_stays(world: World) {
     let (people, owner) = (home.tenant.people(), home.founding.owner.id);
     let user = colleague(&world, &home, Role::Agent).await;
     let new = NewPassword { hash: "hash".into(), at: home.now(), by_letter: false };
-    assert!(people.set_password(user.id, &new).await.unwrap());
+    assert!(people.set_password(user.id, &new, None).await.unwrap());
     let id = TokenId(world.number(Sequence::Tokens).await);
     let (theirs, hash) = (hantar_domain::token::Token { user: user.id, ..token(&home, id) }, hash(&world, 1));
     world.fleet.put_token(&theirs, &TokenHash(hash)).await.unwrap();
@@ -309,24 +337,32 @@ pub async fn an_account_to_be_deleted_is_noted_once_and_may_stay(world: World) {
     let home = world.home(0).await;
     let people = home.tenant.people();
     let first = closing(&home);
-    assert_eq!(people.close(&first).await.unwrap(), first);
+    assert_eq!(people.close(&first, None).await.unwrap(), first);
     let later = Closing { due_at: first.due_at + Duration::from_hours(9), ..closing(&home) };
-    assert_eq!(people.close(&later).await.unwrap(), first, "the first one counts");
+    assert_eq!(people.close(&later, None).await.unwrap(), first, "the first one counts");
     let due = async || {
         let due = world.fleet.due_work(first.due_at, 1_000).await.unwrap();
         due.into_iter().any(|due| due.account == home.account && due.work == Work::Erase)
     };
     assert!(due().await);
-    assert!(people.reopen().await.unwrap());
-    assert!(!people.reopen().await.unwrap());
+    assert!(people.reopen(None).await.unwrap());
+    assert!(!people.reopen(None).await.unwrap());
     assert!(!due().await);
+    let key = home.key(3, 1);
+    for wanted in [&first, &later] {
+        assert_eq!(people.close(wanted, Some(&key)).await.unwrap(), first);
+        let due = u64::try_from(first.due_at.0).unwrap();
+        let stands = people.stands_for(&key, home.now()).await.unwrap();
+        assert_eq!(stands, Stands::Same(Earlier { number: due, sealed: vec![] }));
+    }
+    assert!(people.reopen(None).await.unwrap());
     assert_eq!(people.closing().await.unwrap(), None);
     assert_eq!(people.begin_erasing(home.now()).await.unwrap(), None);
-    people.close(&first).await.unwrap();
+    people.close(&first, None).await.unwrap();
     let begun = home.now();
     assert_eq!(people.begin_erasing(begun).await.unwrap(), Some(begun));
     assert_eq!(people.begin_erasing(home.now()).await.unwrap(), Some(begun));
-    assert!(!people.reopen().await.unwrap());
+    assert!(!people.reopen(None).await.unwrap());
 }
 
 /// In steps, and again from wherever it was left.
@@ -343,7 +379,7 @@ pub async fn an_account_is_erased_step_by_step(world: World) {
         home.accepted().await;
         neighbour.accepted().await;
     }
-    people.close(&closing(&home)).await.unwrap();
+    people.close(&closing(&home), None).await.unwrap();
     people.begin_erasing(home.now()).await.unwrap();
     for _ in 0..2 {
         people.shut_out().await.unwrap();

@@ -89,8 +89,7 @@ impl TenantStore {
         let phone = |indices: &Vec<usize>| drafts[indices[0]].phone.clone();
         let phones: Vec<_> = open.iter().map(phone).collect();
         let records = self.records_by_phone(&phones).await?;
-        let new: Vec<_> = phones.into_iter().filter(|phone| !records.contains_key(phone)).collect();
-        let opted_out = self.opted_out_among(&new).await?;
+        let opted_out = self.opted_out_among(&phones).await?;
         let unit = |indices: Vec<usize>| {
             let old = records.get(&phone(&indices));
             let (mut now, mut answers) = (old.cloned(), Vec::with_capacity(indices.len()));
@@ -117,7 +116,9 @@ impl TenantStore {
         groups: &BTreeSet<GroupId>,
         opted_out: bool,
     ) -> (Record, Upserted) {
-        let mut record = old.cloned().unwrap_or_else(|| Record { version: 0, ..self.blank(draft, opted_out) });
+        let mut record = old.cloned().unwrap_or_else(|| Record { version: 0, ..self.blank(draft) });
+        // A copy of what the ledger says, set right by each save.
+        record.contact.opted_out = opted_out;
         let said = Said {
             name: draft.name.as_ref(),
             external_id: draft.external_id.as_ref(),
@@ -144,7 +145,7 @@ impl TenantStore {
         (record, answer)
     }
 
-    fn blank(&self, draft: &ContactDraft, opted_out: bool) -> Record {
+    fn blank(&self, draft: &ContactDraft) -> Record {
         let contact = Contact {
             account: self.account,
             id: draft.id,
@@ -152,7 +153,7 @@ impl TenantStore {
             name: None,
             external_id: None,
             attributes: BTreeMap::new(),
-            opted_out,
+            opted_out: false,
             opted_in: None,
             created_at: draft.at,
             updated_at: draft.at,

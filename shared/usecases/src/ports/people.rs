@@ -9,7 +9,7 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::{Token, TokenHash};
 use hantar_domain::user::{Email, Role, User};
 
-use super::{Created, Deleted, Idempotency, PortError};
+use super::{Created, Deleted, Idempotency, Keep, PortError, Stands};
 
 /// What somebody proves that they are themselves by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,9 @@ pub struct Closing {
 pub type SealedToken = (Token, Vec<u8>);
 
 /// The people of an account, and what they did.
+///
+/// Where a change comes with a key to keep, the two are written together, and `false` may also say that the key is taken:
+/// [`People::stands_for`] tells by what.
 #[async_trait]
 pub trait People: Send + Sync {
     /// All of them, by number; bounded to the first thousand.
@@ -75,14 +78,20 @@ pub trait People: Send + Sync {
     /// How somebody signs in. `None` when they never set a password.
     async fn login(&self, user: UserId) -> Result<Option<Login>, PortError>;
 
+    /// What a key stands for that was kept with a change of this trait.
+    async fn stands_for(&self, key: &Idempotency, at: Timestamp) -> Result<Stands, PortError>;
+
+    /// Keeps a key alone, for a request that writes nothing else. One that is taken stays as it is. Repeatable.
+    async fn keep(&self, keep: &Keep) -> Result<(), PortError>;
+
     /// Sets a password; `false` when there is no such user. Repeatable.
-    async fn set_password(&self, user: UserId, password: &NewPassword) -> Result<bool, PortError>;
+    async fn set_password(&self, user: UserId, password: &NewPassword, keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Notes that an address is verified, unless it was before. Repeatable.
     async fn verify_email(&self, user: UserId, at: Timestamp) -> Result<(), PortError>;
 
     /// Keeps the sealed secret of an app until it shows a code. A later one replaces it.
-    async fn want_second_factor(&self, user: UserId, sealed: &[u8]) -> Result<(), PortError>;
+    async fn want_second_factor(&self, user: UserId, sealed: &[u8], keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Makes the wanted secret the one that counts, its code of `step` used, and keeps the hashes of recovery codes. `false`
     /// when another secret is wanted by now. A repeat with the same values answers `true`.
@@ -92,22 +101,29 @@ pub trait People: Send + Sync {
         sealed: &[u8],
         step: u64,
         recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
     ) -> Result<bool, PortError>;
 
-    /// Takes the second factor and its recovery codes away. Repeatable.
-    async fn drop_second_factor(&self, user: UserId) -> Result<(), PortError>;
+    /// Takes the second factor and its recovery codes away; `false` when they never signed in by anything. Repeatable.
+    async fn drop_second_factor(&self, user: UserId, keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Uses up the code of a step: `false` when that one or a later one was used before.
     async fn use_step(&self, user: UserId, step: u64) -> Result<bool, PortError>;
 
     /// Puts other recovery codes in the place of `seen`: `false` when these are not the ones that are left.
-    async fn change_recovery(&self, user: UserId, seen: &[[u8; 32]], recovery: &[[u8; 32]]) -> Result<bool, PortError>;
+    async fn change_recovery(
+        &self,
+        user: UserId,
+        seen: &[[u8; 32]],
+        recovery: &[[u8; 32]],
+        keep: Option<&Keep>,
+    ) -> Result<bool, PortError>;
 
     /// Changes a role, neither from nor to the owner's: `false` when it is no more as it was `seen`. A repeat answers `true`.
-    async fn change_role(&self, user: UserId, seen: Role, role: Role) -> Result<bool, PortError>;
+    async fn change_role(&self, user: UserId, seen: Role, role: Role, keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Makes `to` the owner, and `from`, who was, an administrator. `false` when they are not so. A repeat answers `true`.
-    async fn hand_over(&self, from: UserId, to: UserId) -> Result<bool, PortError>;
+    async fn hand_over(&self, from: UserId, to: UserId, keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Removes somebody who is not the owner, with all that they sign in by.
     async fn remove_user(
@@ -177,10 +193,11 @@ pub trait People: Send + Sync {
     async fn closing(&self) -> Result<Option<Closing>, PortError>;
 
     /// Notes that the account is to be deleted, and the work that does it, unless it was noted before. Answers what is noted.
-    async fn close(&self, closing: &Closing) -> Result<Closing, PortError>;
+    /// The key that is kept stands for when it is due.
+    async fn close(&self, closing: &Closing, key: Option<&Idempotency>) -> Result<Closing, PortError>;
 
     /// Takes that back, with the work: `false` when it was not noted, or when deleting has begun.
-    async fn reopen(&self) -> Result<bool, PortError>;
+    async fn reopen(&self, keep: Option<&Keep>) -> Result<bool, PortError>;
 
     /// Begins deleting, and answers since when it is under way: `None` when nobody wants it any more. Repeatable.
     async fn begin_erasing(&self, at: Timestamp) -> Result<Option<Timestamp>, PortError>;

@@ -45,9 +45,12 @@ pub struct CampaignRequest {
     /// Others who are written to, at most 10,000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientRequest>,
-    /// The devices that share the work; the default one when absent. `device` names one alone.
+    /// The devices that share the work; the default one when absent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<u64>,
+    /// One device alone: the same as a list of it.
+    #[serde(skip_serializing)]
+    pub device: Option<u64>,
     /// Not before this moment, in ISO 8601; without an offset in the account's time zone.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "super::message::written")]
     #[schema(value_type = Option<String>)]
@@ -93,6 +96,7 @@ impl CampaignRequest {
             contact_ids: fields.numbers("contact_ids", MAX_CONTACT_IDS).unwrap_or_default(),
             recipients,
             devices,
+            device,
             scheduled_at: fields.local_time("scheduled_at"),
             pacing,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use hantar_domain::account::Account;
 use hantar_domain::phone::Region;
@@ -17,7 +17,7 @@ use hantar_wire::v1::error::FieldErrors;
 
 use super::auth::read as read_body;
 use crate::Api;
-use crate::body::{self, idempotency_key, key_reused};
+use crate::body::{self, idempotency_key, key_reused, only_key};
 use crate::errors::ApiError;
 use crate::people::{refused, with};
 use hantar_usecases::close_account::{close_account, restore_account};
@@ -41,7 +41,7 @@ pub(crate) async fn show(State(api): State<Arc<Api>>, Extension(caller): Extensi
 
 /// Changes the named fields. Only an owner or an administrator may.
 #[utoipa::path(
-    put, path = "/api/v1/account", tag = "account", request_body = AccountRequest,
+    method(put, patch), path = "/api/v1/account", tag = "account", request_body = AccountRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses(
         (status = 200, body = Data<AccountBody>),
@@ -108,6 +108,7 @@ fn read_regions(codes: &[String], errors: &mut FieldErrors) -> Option<Vec<Region
 /// Has the account deleted in seven days, with all that is in it. Until then it can be taken back.
 #[utoipa::path(
     delete, path = "/api/v1/account", tag = "account", request_body = PasswordRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 202, body = Data<ClosingBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn close(
@@ -115,21 +116,26 @@ pub(crate) async fn close(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<(StatusCode, Json<Data<ClosingBody>>), ApiError> {
-    let (address, asked) = read_body(request, PasswordRequest::read).await?;
-    let closing = close_account(&with(&api, address.as_ref()), &caller, &asked.password).await;
-    let closing = closing.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
-    Ok((StatusCode::ACCEPTED, Json(Data { data: ClosingBody::new(closing.due_at) })))
+    let asked = read_body(request, PasswordRequest::read).await?;
+    let with = with(&api, asked.address.as_ref());
+    let due_at = close_account(&with, &caller, &asked.body.password, asked.key.as_deref()).await;
+    let due_at = due_at.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
+    Ok((StatusCode::ACCEPTED, Json(Data { data: ClosingBody::new(due_at) })))
 }
 
 /// Takes the deletion back.
 #[utoipa::path(
     post, path = "/api/v1/account/restore", tag = "account",
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 204, description = "the account stays"), (status = 409, description = "it is not to be deleted"))
 )]
 pub(crate) async fn restore(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    restore_account(&with(&api, None), &caller).await.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
+    let key = only_key(&headers)?;
+    let restored = restore_account(&with(&api, None), &caller, key.as_deref()).await;
+    restored.map_err(|error| refused(&api, error, ACCOUNT, ""))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,15 +26,42 @@ use hantar_wire::v1::user::UserBody;
 use serde_json::{Map, Value};
 
 use crate::Api;
-use crate::body;
+use crate::body::{self, idempotency_key};
 use crate::errors::ApiError;
 use crate::people::{refused, with};
 
 type Answered<T> = Result<Json<Data<T>>, ApiError>;
 type Accepted = Result<(StatusCode, Json<Data<Said>>), ApiError>;
 
-/// The address of a request, and its body as it was understood.
+/// What a request about people says.
+pub(super) struct Asked<T> {
+    /// Where it comes from.
+    pub(super) address: Option<ClientAddress>,
+    /// Its idempotency key.
+    pub(super) key: Option<String>,
+    /// Its body as it was understood.
+    pub(super) body: T,
+}
+
+/// Reads a request of somebody who is signed in.
 pub(super) async fn read<T>(
+    request: Request,
+    understand: impl FnOnce(&Map<String, Value>) -> Result<T, FieldErrors>,
+) -> Result<Asked<T>, ApiError> {
+    let headers = request.headers().clone();
+    let address = request.extensions().get::<ClientAddress>().cloned();
+    let values = body::fields(request).await?;
+    let (body, mut errors) = match understand(&values) {
+        Ok(body) => (Some(body), FieldErrors::default()),
+        Err(errors) => (None, errors),
+    };
+    let key = idempotency_key(&headers, &mut errors);
+    let body = body.filter(|_| errors.is_empty()).ok_or(ApiError::Invalid(errors))?;
+    Ok(Asked { address, key, body })
+}
+
+/// Reads a request of somebody who is not signed in yet: there is nobody that a key could belong to.
+async fn read_unsigned<T>(
     request: Request,
     understand: impl FnOnce(&Map<String, Value>) -> Result<T, FieldErrors>,
 ) -> Result<(Option<ClientAddress>, T), ApiError> {
@@ -61,7 +88,7 @@ fn accepted(message: &'static str) -> (StatusCode, Json<Data<Said>>) {
     responses((status = 202, body = Data<Said>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn register(State(api): State<Arc<Api>>, request: Request) -> Accepted {
-    let (address, asked) = read(request, SignUpRequest::read).await?;
+    let (address, asked) = read_unsigned(request, SignUpRequest::read).await?;
     let SignUpRequest { email, password, account } = asked;
     sign_up(&with(&api, address.as_ref()), SignUp { email, password, account }).await.map_err(wrong(&api))?;
     Ok(accepted("We have emailed you what to do next."))
@@ -73,7 +100,7 @@ pub(crate) async fn register(State(api): State<Arc<Api>>, request: Request) -> A
     responses((status = 200, body = Data<SignedInBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn enter(State(api): State<Arc<Api>>, request: Request) -> Answered<SignedInBody> {
-    let (address, asked) = read(request, SignInRequest::read).await?;
+    let (address, asked) = read_unsigned(request, SignInRequest::read).await?;
     let wanted = Wanted::Token(asked.device_name);
     let entered = sign_in(&with(&api, address.as_ref()), &asked.email, &asked.password, wanted).await;
     Ok(entered_as(entered.map_err(wrong(&api))?))
@@ -85,7 +112,7 @@ pub(crate) async fn enter(State(api): State<Arc<Api>>, request: Request) -> Answ
     responses((status = 200, body = Data<SignedInBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn challenge(State(api): State<Arc<Api>>, request: Request) -> Answered<SignedInBody> {
-    let (address, asked) = read(request, ChallengeRequest::read).await?;
+    let (address, asked) = read_unsigned(request, ChallengeRequest::read).await?;
     let factor = match (asked.code, asked.recovery_code) {
         (Some(code), _) => Shown::Code(code),
         (None, code) => Shown::Recovery(code.unwrap_or_default()),
@@ -120,7 +147,7 @@ fn entered_as(entered: SignedIn) -> Json<Data<SignedInBody>> {
     responses((status = 200, body = Data<UserBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn verify(State(api): State<Arc<Api>>, request: Request) -> Answered<UserBody> {
-    let (address, asked) = read(request, LetterRequest::read).await?;
+    let (address, asked) = read_unsigned(request, LetterRequest::read).await?;
     let user = verify_email(&with(&api, address.as_ref()), &asked.token, &asked.password).await;
     Ok(shown(UserBody::new(&user.map_err(wrong(&api))?)))
 }
@@ -131,7 +158,7 @@ pub(crate) async fn verify(State(api): State<Arc<Api>>, request: Request) -> Ans
     responses((status = 202, body = Data<Said>))
 )]
 pub(crate) async fn resend(State(api): State<Arc<Api>>, request: Request) -> Accepted {
-    let (address, asked) = read(request, EmailRequest::read).await?;
+    let (address, asked) = read_unsigned(request, EmailRequest::read).await?;
     resend_verification(&with(&api, address.as_ref()), &asked.email).await.map_err(wrong(&api))?;
     Ok(accepted("If this address waits to be confirmed, we have emailed you."))
 }
@@ -142,7 +169,7 @@ pub(crate) async fn resend(State(api): State<Arc<Api>>, request: Request) -> Acc
     responses((status = 202, body = Data<Said>))
 )]
 pub(crate) async fn forgot(State(api): State<Arc<Api>>, request: Request) -> Accepted {
-    let (address, asked) = read(request, EmailRequest::read).await?;
+    let (address, asked) = read_unsigned(request, EmailRequest::read).await?;
     forgot_password(&with(&api, address.as_ref()), &asked.email).await.map_err(wrong(&api))?;
     Ok(accepted("If this address has an account, we have emailed your password reset link."))
 }
@@ -153,7 +180,7 @@ pub(crate) async fn forgot(State(api): State<Arc<Api>>, request: Request) -> Acc
     responses((status = 200, body = Data<UserBody>), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn reset(State(api): State<Arc<Api>>, request: Request) -> Answered<UserBody> {
-    let (address, asked) = read(request, LetterRequest::read).await?;
+    let (address, asked) = read_unsigned(request, LetterRequest::read).await?;
     let user = reset_password(&with(&api, address.as_ref()), &asked.token, &asked.password).await;
     Ok(shown(UserBody::new(&user.map_err(wrong(&api))?)))
 }
@@ -167,13 +194,16 @@ pub(crate) async fn accept_invitation(
     State(api): State<Arc<Api>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Data<UserBody>>), ApiError> {
-    let (address, asked) = read(request, LetterRequest::read).await?;
+    let (address, asked) = read_unsigned(request, LetterRequest::read).await?;
     let user = join(&with(&api, address.as_ref()), &asked.token, &asked.password).await;
     Ok((StatusCode::CREATED, shown(UserBody::new(&user.map_err(wrong(&api))?))))
 }
 
 /// Ends the token that this is asked with.
-#[utoipa::path(post, path = "/api/v1/auth/sign-out", tag = "auth", responses((status = 204, description = "ended")))]
+#[utoipa::path(
+    post, path = "/api/v1/auth/sign-out", tag = "auth",
+    responses((status = 204, description = "ended"), (status = 401, description = "it has ended already"))
+)]
 pub(crate) async fn leave(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
@@ -202,6 +232,7 @@ pub(crate) async fn me(State(api): State<Arc<Api>>, Extension(caller): Extension
 /// Sets a new password by the old one. Whoever is signed in is signed out, the caller too.
 #[utoipa::path(
     post, path = "/api/v1/auth/change-password", tag = "auth", request_body = ChangePasswordRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 204, description = "changed"), (status = 422, body = hantar_wire::v1::error::ErrorBody))
 )]
 pub(crate) async fn change(
@@ -209,9 +240,10 @@ pub(crate) async fn change(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let (address, asked) = read(request, ChangePasswordRequest::read).await?;
-    let with = with(&api, address.as_ref());
-    let changed = change_password(&with, &caller, &asked.current_password, &asked.password).await;
+    let asked = read(request, ChangePasswordRequest::read).await?;
+    let with = with(&api, asked.address.as_ref());
+    let changed =
+        change_password(&with, &caller, &asked.body.current_password, &asked.body.password, asked.key.as_deref()).await;
     changed.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
         PeopleError::Password => ApiError::field("current_password", "The password is incorrect."),
         error => wrong(&api)(error),
@@ -221,6 +253,7 @@ pub(crate) async fn change(
 /// Begins to use an authenticator app: it counts once a code of it was confirmed.
 #[utoipa::path(
     post, path = "/api/v1/auth/two-factor", tag = "auth", request_body = PasswordRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 200, body = Data<TwoFactorBody>), (status = 409, description = "one is used already"))
 )]
 pub(crate) async fn begin_two_factor(
@@ -228,8 +261,10 @@ pub(crate) async fn begin_two_factor(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Answered<TwoFactorBody> {
-    let (address, asked) = read(request, PasswordRequest::read).await?;
-    let begun = second_factor::begin(&with(&api, address.as_ref()), &caller, &asked.password).await;
+    let asked = read(request, PasswordRequest::read).await?;
+    let begun =
+        second_factor::begin(&with(&api, asked.address.as_ref()), &caller, &asked.body.password, asked.key.as_deref())
+            .await;
     let (secret, user) = begun.map_err(wrong(&api))?;
     Ok(shown(TwoFactorBody::new(&secret, &user)))
 }
@@ -237,6 +272,7 @@ pub(crate) async fn begin_two_factor(
 /// Confirms an app by a code of it. The recovery codes are shown in this answer and never again.
 #[utoipa::path(
     post, path = "/api/v1/auth/two-factor/confirm", tag = "auth", request_body = CodeRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 200, body = Data<RecoveryCodesBody>), (status = 409, description = "none was begun"))
 )]
 pub(crate) async fn confirm_two_factor(
@@ -244,14 +280,17 @@ pub(crate) async fn confirm_two_factor(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Answered<RecoveryCodesBody> {
-    let (address, asked) = read(request, CodeRequest::read).await?;
-    let codes = second_factor::confirm(&with(&api, address.as_ref()), &caller, &asked.code).await;
+    let asked = read(request, CodeRequest::read).await?;
+    let codes =
+        second_factor::confirm(&with(&api, asked.address.as_ref()), &caller, &asked.body.code, asked.key.as_deref())
+            .await;
     Ok(shown(RecoveryCodesBody { recovery_codes: codes.map_err(wrong(&api))? }))
 }
 
 /// Makes other recovery codes; those from before are void.
 #[utoipa::path(
     post, path = "/api/v1/auth/two-factor/recovery-codes", tag = "auth", request_body = PasswordRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 200, body = Data<RecoveryCodesBody>), (status = 409, description = "no second factor"))
 )]
 pub(crate) async fn renew_codes(
@@ -259,14 +298,21 @@ pub(crate) async fn renew_codes(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Answered<RecoveryCodesBody> {
-    let (address, asked) = read(request, PasswordRequest::read).await?;
-    let codes = second_factor::renew_codes(&with(&api, address.as_ref()), &caller, &asked.password).await;
+    let asked = read(request, PasswordRequest::read).await?;
+    let codes = second_factor::renew_codes(
+        &with(&api, asked.address.as_ref()),
+        &caller,
+        &asked.body.password,
+        asked.key.as_deref(),
+    )
+    .await;
     Ok(shown(RecoveryCodesBody { recovery_codes: codes.map_err(wrong(&api))? }))
 }
 
 /// Ends the second factor.
 #[utoipa::path(
     delete, path = "/api/v1/auth/two-factor", tag = "auth", request_body = PasswordRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses((status = 204, description = "ended"))
 )]
 pub(crate) async fn end_two_factor(
@@ -274,7 +320,9 @@ pub(crate) async fn end_two_factor(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let (address, asked) = read(request, PasswordRequest::read).await?;
-    second_factor::end(&with(&api, address.as_ref()), &caller, &asked.password).await.map_err(wrong(&api))?;
+    let asked = read(request, PasswordRequest::read).await?;
+    second_factor::end(&with(&api, asked.address.as_ref()), &caller, &asked.body.password, asked.key.as_deref())
+        .await
+        .map_err(wrong(&api))?;
     Ok(StatusCode::NO_CONTENT)
 }

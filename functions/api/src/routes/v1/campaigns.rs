@@ -141,7 +141,8 @@ fn draft(asked: CampaignRequest, key: Option<String>) -> CampaignDraft {
         group: asked.contact_group_id.map(GroupId),
         contacts: asked.contact_ids.into_iter().map(ContactId).collect(),
         recipients: asked.recipients.into_iter().map(listed).collect(),
-        devices: asked.devices.into_iter().map(DeviceId).collect(),
+        devices: asked.devices.into_iter().filter(|id| asked.device != Some(*id)).map(DeviceId).collect(),
+        device: asked.device.map(DeviceId),
         scheduled_at: asked.scheduled_at,
         per_minute: asked.pacing.per_minute,
         idempotency,
@@ -157,6 +158,9 @@ fn add_problems(errors: &mut FieldErrors, found: CampaignProblems) {
             CampaignProblem::Required => format!("The {name} field is required."),
             CampaignProblem::RequiredWithout(other) => {
                 format!("The {name} field is required when {} is not present.", attribute(other))
+            }
+            CampaignProblem::RequiredWithoutAll(others) => {
+                format!("The {name} field is required when none of {} are present.", attribute(others))
             }
             CampaignProblem::Prohibits(other) => {
                 format!("The {name} field prohibits {} from being present.", attribute(other))

@@ -180,7 +180,7 @@ pub(crate) async fn settings(
 
 /// Changes the named settings.
 #[utoipa::path(
-    put, path = "/api/v1/consents/settings", tag = "consents", request_body = ConsentSettingsRequest,
+    method(put, patch), path = "/api/v1/consents/settings", tag = "consents", request_body = ConsentSettingsRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours")),
     responses(
         (status = 200, body = Data<ConsentSettingsBody>),

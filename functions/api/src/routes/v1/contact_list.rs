@@ -8,6 +8,7 @@ use hantar_domain::contact::search::Search;
 use hantar_domain::ids::GroupId;
 use hantar_domain::phone::Region;
 use hantar_usecases::authenticate::Caller;
+use hantar_usecases::manage_contacts::as_the_ledger_says;
 use hantar_usecases::ports::{ContactFilter, ContactPage, PortError, Tenant};
 use hantar_wire::v1::contact::ContactBody;
 use hantar_wire::v1::fields::Fields;
@@ -58,10 +59,11 @@ pub(crate) async fn list(
     let asked = read(&query, &*tenant).await?;
     let skip = if asked.cursor.is_some() { 0 } else { whole((asked.page - 1) * asked.per_page) };
     let contacts = tenant.contacts();
-    let found = contacts.list_contacts(&asked.filter, asked.cursor.as_deref(), skip, whole(asked.per_page)).await?;
+    let mut found = contacts.list_contacts(&asked.filter, asked.cursor.as_deref(), skip, whole(asked.per_page)).await?;
     if found.skipped < skip && found.next.is_some() {
         return Err(too_deep());
     }
+    as_the_ledger_says(&*tenant, &mut found.contacts).await?;
     let total = total(&*tenant, &asked, &found).await?;
     let place = Place {
         path: format!("{}{PATH}", origin(&api, request.headers(), request.uri().host())),

@@ -10,8 +10,8 @@ use hantar_domain::ids::{ContactId, GroupId};
 use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_usecases::authenticate::Caller;
 use hantar_usecases::manage_contacts::{
-    ContactError, ContactProblem, NewContact, contact_problems, delete_contact, edit_contact, merge_contacts,
-    save_contact,
+    ContactError, ContactProblem, NewContact, as_the_ledger_says, contact_problems, delete_contact, edit_contact,
+    merge_contacts, save_contact,
 };
 use hantar_usecases::ports::{Deleted, Edited, PortError, Tenant, Upserted};
 use hantar_wire::v1::Data;
@@ -32,9 +32,10 @@ pub(super) fn no_contact(id: String) -> ApiError {
     ApiError::NotFound { model: "Contact", id }
 }
 
-async fn shown(tenant: &dyn Tenant, contact: &Contact) -> Result<Shown, PortError> {
+async fn shown(tenant: &dyn Tenant, mut contact: Contact) -> Result<Shown, PortError> {
+    as_the_ledger_says(tenant, std::slice::from_mut(&mut contact)).await?;
     let groups = tenant.contacts().groups_of(contact.id).await?;
-    Ok(Json(Data { data: ContactBody::with_groups(contact, &groups) }))
+    Ok(Json(Data { data: ContactBody::with_groups(&contact, &groups) }))
 }
 
 /// Makes a contact, or changes the one with this number: what is not given stays.
@@ -84,7 +85,7 @@ pub(crate) async fn save(
         Err(ContactError::KeyReused) => return Err(key_reused()),
         Err(ContactError::Port(error)) => return Err(error.into()),
     };
-    Ok((status, shown(&*tenant, &contact).await?))
+    Ok((status, shown(&*tenant, contact).await?))
 }
 
 /// Adds what the use case found, but for fields that are known to be wrong already.
@@ -97,7 +98,7 @@ fn add_problems(errors: &mut FieldErrors, problems: Vec<ContactProblem>) {
                 errors.add("phone", phone_problem("phone", &adjective, error));
             }
             ContactProblem::NoGroup(index) => {
-                errors.add(format!("group_ids.{index}"), format!("The selected group_ids.{index} is invalid."));
+                errors.add(format!("group_ids.{index}"), format!("The selected group ids.{index} is invalid."));
             }
             ContactProblem::TooMuch => errors.add("attributes", too_much()),
         }
@@ -123,7 +124,7 @@ pub(crate) async fn show(
     let id = number(id, no_contact)?;
     let tenant = api.parts.tenants.for_account(caller.account);
     let contact = tenant.contacts().contact(ContactId(id)).await?.ok_or_else(|| no_contact(id.to_string()))?;
-    Ok(shown(&*tenant, &contact).await?)
+    Ok(shown(&*tenant, contact).await?)
 }
 
 /// Changes a contact: what is not given stays, what is empty is cleared.
@@ -175,7 +176,7 @@ async fn is_number_of(tenant: &dyn Tenant, contact: &Contact, text: &str) -> Res
 
 async fn answer(tenant: &dyn Tenant, id: u64, edited: Edited) -> Result<Shown, ApiError> {
     match edited {
-        Edited::Done(contact) => Ok(shown(tenant, &contact).await?),
+        Edited::Done(contact) => Ok(shown(tenant, *contact).await?),
         Edited::Missing => Err(no_contact(id.to_string())),
         Edited::TooMuch => Err(ApiError::field("attributes", too_much())),
         Edited::KeyReused => Err(key_reused()),

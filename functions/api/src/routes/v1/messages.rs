@@ -145,7 +145,11 @@ pub(crate) async fn show(
 
 /// Takes a message back that has not reached the wire; its credit is given back.
 #[utoipa::path(
-    delete, path = "/api/v1/messages/{id}", tag = "messages", params(("id" = u64, Path)),
+    delete, path = "/api/v1/messages/{id}", tag = "messages",
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
     responses(
         (status = 200, body = Data<MessageBody>),
         (status = 404, description = "no such message"),

@@ -124,7 +124,7 @@ pub(crate) async fn create(
 
 /// Changes the named fields of a template.
 #[utoipa::path(
-    put, path = "/api/v1/templates/{id}", tag = "templates", request_body = TemplateRequest,
+    method(put, patch), path = "/api/v1/templates/{id}", tag = "templates", request_body = TemplateRequest,
     params(
         ("id" = u64, Path),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),

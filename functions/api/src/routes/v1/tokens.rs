@@ -9,13 +9,13 @@ use hantar_domain::ids::TokenId;
 use hantar_usecases::authenticate::Caller;
 use hantar_usecases::manage_tokens::{WantedToken, delete_token, make_token, visible_tokens};
 use hantar_wire::v1::Data;
-use hantar_wire::v1::error::FieldErrors;
 use hantar_wire::v1::token::{TokenBody, TokenRequest};
 
-use super::users::{deleted, key_alone};
+use super::auth::{Asked, read};
+use super::users::deleted;
 use super::{PathText, number};
 use crate::Api;
-use crate::body::{self, idempotency_key};
+use crate::body::only_key;
 use crate::errors::ApiError;
 use crate::people::{refused, with};
 
@@ -46,14 +46,8 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<(StatusCode, Json<Data<TokenBody>>), ApiError> {
-    let headers = request.headers().clone();
-    let values = body::fields(request).await?;
-    let (asked, mut errors) = match TokenRequest::read(&values, api.parts.clock.now()) {
-        Ok(asked) => (Some(asked), FieldErrors::default()),
-        Err(errors) => (None, errors),
-    };
-    let key = idempotency_key(&headers, &mut errors);
-    let Some(asked) = asked.filter(|_| errors.is_empty()) else { return Err(ApiError::Invalid(errors)) };
+    let now = api.parts.clock.now();
+    let Asked { key, body: asked, .. } = read(request, |values| TokenRequest::read(values, now)).await?;
     let idempotency = key.map(|key| (key, asked.canonical()));
     let (abilities, expires_at) = (asked.abilities(), asked.ends());
     let wanted = WantedToken { name: asked.name, abilities, expires_at, idempotency };
@@ -78,7 +72,7 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let id = number(id, no_token)?;
-    let key = key_alone(&headers)?;
+    let key = only_key(&headers)?;
     let removed = delete_token(&with(&api, None), &caller, TokenId(id), key.as_deref()).await?;
     deleted(removed, || no_token(id.to_string()))
 }

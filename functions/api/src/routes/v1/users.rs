@@ -9,17 +9,15 @@ use hantar_domain::ids::{InvitationId, UserId};
 use hantar_usecases::authenticate::Caller;
 use hantar_usecases::invite::{invite, remind, take_back};
 use hantar_usecases::manage_users::{change_role, hand_over, remove_user};
-use hantar_usecases::people::ClientAddress;
 use hantar_usecases::ports::Deleted;
 use hantar_wire::v1::Data;
 use hantar_wire::v1::auth::PasswordRequest;
-use hantar_wire::v1::error::FieldErrors;
 use hantar_wire::v1::user::{InvitationBody, InvitationRequest, RoleRequest, UserBody};
 
 use super::auth::read;
 use super::{PathText, number};
 use crate::Api;
-use crate::body::{self, idempotency_key, key_reused};
+use crate::body::{key_reused, only_key};
 use crate::errors::ApiError;
 use crate::people::{refused, with};
 
@@ -32,13 +30,6 @@ fn no_user(id: String) -> ApiError {
 
 fn no_invitation(id: String) -> ApiError {
     ApiError::NotFound { model: INVITATION, id }
-}
-
-/// The key of a request whose body says nothing.
-pub(super) fn key_alone(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut errors = FieldErrors::default();
-    let key = idempotency_key(headers, &mut errors);
-    if errors.is_empty() { Ok(key) } else { Err(ApiError::Invalid(errors)) }
 }
 
 /// The answer to a deletion.
@@ -77,7 +68,11 @@ pub(crate) async fn show(
 
 /// Gives somebody another role. A repeat changes nothing.
 #[utoipa::path(
-    put, path = "/api/v1/users/{id}", tag = "people", params(("id" = u64, Path)), request_body = RoleRequest,
+    put, path = "/api/v1/users/{id}", tag = "people", request_body = RoleRequest,
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
     responses(
         (status = 200, body = Data<UserBody>), (status = 404, description = "no such person"),
         (status = 409, description = "the owner stays the owner"),
@@ -90,16 +85,20 @@ pub(crate) async fn update(
     request: Request,
 ) -> Result<Json<Data<UserBody>>, ApiError> {
     let id = number(id, no_user)?;
-    let (address, asked) = read(request, RoleRequest::read).await?;
-    let user = change_role(&with(&api, address.as_ref()), &caller, UserId(id), asked.role).await;
+    let asked = read(request, RoleRequest::read).await?;
+    let with = with(&api, asked.address.as_ref());
+    let user = change_role(&with, &caller, UserId(id), asked.body.role, asked.key.as_deref()).await;
     let user = user.map_err(|error| refused(&api, error, USER, &id.to_string()))?;
     Ok(Json(Data { data: UserBody::new(&user) }))
 }
 
 /// Makes somebody else the owner; the caller, who is it, becomes an administrator.
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/make-owner", tag = "people", params(("id" = u64, Path)),
-    request_body = PasswordRequest,
+    post, path = "/api/v1/users/{id}/make-owner", tag = "people", request_body = PasswordRequest,
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
     responses((status = 200, body = Data<UserBody>), (status = 404, description = "no such person"))
 )]
 pub(crate) async fn make_owner(
@@ -109,8 +108,9 @@ pub(crate) async fn make_owner(
     request: Request,
 ) -> Result<Json<Data<UserBody>>, ApiError> {
     let id = number(id, no_user)?;
-    let (address, asked) = read(request, PasswordRequest::read).await?;
-    let user = hand_over(&with(&api, address.as_ref()), &caller, UserId(id), &asked.password).await;
+    let asked = read(request, PasswordRequest::read).await?;
+    let with = with(&api, asked.address.as_ref());
+    let user = hand_over(&with, &caller, UserId(id), &asked.body.password, asked.key.as_deref()).await;
     let user = user.map_err(|error| refused(&api, error, USER, &id.to_string()))?;
     Ok(Json(Data { data: UserBody::new(&user) }))
 }
@@ -134,7 +134,7 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let id = number(id, no_user)?;
-    let key = key_alone(&headers)?;
+    let key = only_key(&headers)?;
     let removed = remove_user(&with(&api, None), &caller, UserId(id), key.as_deref()).await;
     let removed = removed.map_err(|error| refused(&api, error, USER, &id.to_string()))?;
     deleted(removed, || no_user(id.to_string()))
@@ -165,33 +165,31 @@ pub(crate) async fn ask(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<(StatusCode, Json<Data<InvitationBody>>), ApiError> {
-    let headers = request.headers().clone();
-    let address = request.extensions().get::<ClientAddress>().cloned();
-    let values = body::fields(request).await?;
-    let (asked, mut errors) = match InvitationRequest::read(&values) {
-        Ok(asked) => (Some(asked), FieldErrors::default()),
-        Err(errors) => (None, errors),
-    };
-    let key = idempotency_key(&headers, &mut errors);
-    let Some(asked) = asked.filter(|_| errors.is_empty()) else { return Err(ApiError::Invalid(errors)) };
-    let with = with(&api, address.as_ref());
-    let invitation = invite(&with, &caller, &asked.email, asked.role, key.as_deref()).await;
+    let asked = read(request, InvitationRequest::read).await?;
+    let with = with(&api, asked.address.as_ref());
+    let invitation = invite(&with, &caller, &asked.body.email, asked.body.role, asked.key.as_deref()).await;
     let invitation = invitation.map_err(|error| refused(&api, error, INVITATION, ""))?;
     Ok((StatusCode::CREATED, Json(Data { data: InvitationBody::new(&invitation) })))
 }
 
 /// Sends an invitation's letter again.
 #[utoipa::path(
-    post, path = "/api/v1/invitations/{id}/resend", tag = "people", params(("id" = u64, Path)),
+    post, path = "/api/v1/invitations/{id}/resend", tag = "people",
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
     responses((status = 200, body = Data<InvitationBody>), (status = 404, description = "no such invitation"))
 )]
 pub(crate) async fn ask_again(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     id: PathText,
+    headers: HeaderMap,
 ) -> Result<Json<Data<InvitationBody>>, ApiError> {
     let id = number(id, no_invitation)?;
-    let invitation = remind(&with(&api, None), &caller, InvitationId(id)).await;
+    let key = only_key(&headers)?;
+    let invitation = remind(&with(&api, None), &caller, InvitationId(id), key.as_deref()).await;
     let invitation = invitation.map_err(|error| refused(&api, error, INVITATION, &id.to_string()))?;
     Ok(Json(Data { data: InvitationBody::new(&invitation) }))
 }
@@ -212,7 +210,7 @@ pub(crate) async fn uninvite(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let id = number(id, no_invitation)?;
-    let key = key_alone(&headers)?;
+    let key = only_key(&headers)?;
     let taken = take_back(&with(&api, None), &caller, InvitationId(id), key.as_deref()).await?;
     deleted(taken, || no_invitation(id.to_string()))
 }
