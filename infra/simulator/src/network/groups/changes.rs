@@ -137,7 +137,20 @@ impl State {
             return Err(Refusal::FORBIDDEN);
         }
         let mut told: BTreeSet<usize> = group.members.keys().copied().collect();
-        let outcomes: Vec<_> = accounts.iter().map(|account| (*account, group.change(*account, change))).collect();
+        let closed: BTreeSet<usize> = accounts
+            .iter()
+            .copied()
+            .filter(|account| change == MemberChange::Add && !told.contains(account) && !self.may_add(actor, *account))
+            .collect();
+        for account in &closed {
+            self.invite(actor, id, *account);
+        }
+        let group = self.groups.get_mut(id).ok_or(Refusal::NOT_FOUND)?;
+        let mut outcomes = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            let refused = closed.contains(account).then_some(Refusal::FORBIDDEN.code);
+            outcomes.push((*account, refused.or_else(|| group.change(*account, change))));
+        }
         let changed: Vec<usize> =
             outcomes.iter().filter(|(_, failure)| failure.is_none()).map(|(account, _)| *account).collect();
         if changed.is_empty() {
