@@ -34,10 +34,11 @@ async fn a_device_that_is_far_behind_gets_a_snapshot_and_goes_on_from_there() {
     assert_eq!(stanzas_out(network, ANN, "iq", "<snapshot>").len(), 1);
     assert!(stanzas_out(network, ANN, "iq", "name=\"regular_low\"").iter().all(|iq| !iq.xml.contains("<patch>")));
 
-    // Its checks fit what comes after the snapshot, both ways.
+    // Its checks fit what comes after the snapshot, both ways. The client goes first: it passes over what it is told
+    // while it is still busy with the collection.
+    ann.client.chat_actions().unpin_chat(&pn(BEN)).await.unwrap();
     network.change_setting(ANN, &SettingChange::Archive { phone: EVE.into(), on: true }).unwrap();
     ann.event("archive", |event| matches!(event, Event::ArchiveUpdate(_)).then_some(())).await;
-    ann.client.chat_actions().unpin_chat(&pn(BEN)).await.unwrap();
     let second = linked(&simulator, ANN).await;
     second.client.wait_for_startup_sync(PATIENCE).await.unwrap();
     assert_eq!(second.event("pin", pin).await, Some(false));

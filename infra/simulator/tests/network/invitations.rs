@@ -2,7 +2,8 @@
 
 use hantar_simulator::{GroupChange, Simulator};
 use wacore::iq::groups::{
-    GroupCreateOptions, JoinGroupResult, MembershipApprovalMode, ParticipantChangeResponse, PictureType,
+    GroupCreateOptions, GroupParticipantOptions, JoinGroupResult, MembershipApprovalMode, ParticipantChangeResponse,
+    PictureType,
 };
 use wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
 use waproto::whatsapp::Message;
@@ -10,7 +11,7 @@ use waproto::whatsapp::message::GroupInviteMessage;
 use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::Event;
 
-use crate::support::{Companion, PATIENCE, admin, advance, freeze, linked, pn, simulator};
+use crate::support::{Companion, PATIENCE, admin, advance, freeze, linked, pn, simulator, stanzas_out};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -64,6 +65,26 @@ async fn who_does_not_let_others_add_it_is_invited_by_a_message_and_comes_in_by_
     assert_eq!(joined, JoinGroupResult::Joined(group.clone()));
     assert_eq!(network.group(&group.to_string()).unwrap().members.len(), 2);
     assert!(groups.join_with_invite_v4(&group, &code, expiration, pn(ANN)).await.is_err(), "it is used up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_group_begins_without_who_does_not_let_others_add_it() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(EVE, "Eve").unwrap();
+    let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    ben.client.set_privacy_setting(PrivacyCategory::GroupAdd, PrivacyValue::None).await.unwrap();
+    let participants = [BEN, EVE].map(|phone| GroupParticipantOptions::new(pn(phone)));
+    let options = GroupCreateOptions::builder().subject("Lunch").participants(participants.into()).finish();
+    let group = ann.client.groups().create_group(options).await.unwrap().metadata.id;
+    assert_eq!(network.group(&group.to_string()).unwrap().members.len(), 2);
+    assert_eq!(stanzas_out(network, ANN, "iq", "<add_request code=").len(), 1);
+
+    let office = network.create_group(EVE, "Office", &[ANN.to_owned(), BEN.to_owned()]).unwrap();
+    assert_eq!(office.members.len(), 2);
+    let (invited_to, code, expiration) = invitation(&ben).await;
+    ben.client.groups().join_with_invite_v4(&invited_to, &code, expiration, pn(EVE)).await.unwrap();
+    assert_eq!(network.group(&office.jid).unwrap().members.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +156,7 @@ async fn a_request_to_join_is_told_to_admins_turned_down_and_taken_back() {
     let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
     let requests = |group: &Jid| network.group(&group.to_string()).unwrap().requests;
     let group = asked(&simulator, &ann, &ben).await;
-    let told = crate::support::stanzas_out(network, ANN, "notification", "<created_membership_requests");
+    let told = stanzas_out(network, ANN, "notification", "<created_membership_requests");
     assert_eq!(told.len(), 1);
     let waiting = ann.client.groups().get_membership_requests(&group).await.unwrap();
     let turned_down = ann.client.groups().reject_membership_requests(&group, &[waiting[0].jid.clone()]).await.unwrap();

@@ -4,7 +4,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeContent};
 
 use super::changes::{MemberChange, NewGroup, Setting};
-use super::{Place, TOGGLES};
+use super::{Place, Role, TOGGLES};
 use crate::network::iq::Answer;
 use crate::network::{Network, Refusal, Session, State};
 use crate::stanza;
@@ -108,11 +108,26 @@ impl State {
             settings.extend(read_setting(part).transpose()?);
         }
         let place = self.asked_place(asked)?;
-        let members = self.named(child).into_iter().flatten().collect();
-        let new = NewGroup { subject: stanza::owned(child, "subject"), members, settings, place };
+        let members: Vec<usize> = self.named(child).into_iter().flatten().collect();
+        let new = NewGroup { subject: stanza::owned(child, "subject"), members: members.clone(), settings, place };
         let id = self.create_group(asked.actor, new)?;
         self.complete_community(asked, &id)?;
-        self.groups.get(&id).map(|group| Answer::With(self.group_node(group))).ok_or(Refusal::NOT_FOUND)
+        let group = self.groups.get(&id).ok_or(Refusal::NOT_FOUND)?;
+        let mut node = self.group_node(group);
+        let closed = members.into_iter().filter(|member| !group.members.contains_key(member));
+        let closed: Vec<Node> = closed.filter_map(|member| self.closed_node(&id, member)).collect();
+        if let Some(NodeContent::Nodes(parts)) = &mut node.content {
+            parts.extend(closed);
+        }
+        Ok(Answer::With(node))
+    }
+
+    /// Somebody who could not be put into a new group, with the invitation instead.
+    fn closed_node(&self, id: &str, account: usize) -> Option<Node> {
+        let mut node = self.member_node(account, Role::Member)?;
+        node.attrs.insert("error", Refusal::FORBIDDEN.code.to_string());
+        node.content = self.add_request(id, account).map(|request| NodeContent::Nodes(vec![request]));
+        Some(node)
     }
 
     fn asked_place(&self, asked: &Asked<'_>) -> Result<Place, Refusal> {

@@ -99,14 +99,18 @@ struct GroupRoute {
 }
 
 impl Network {
-    /// A person makes a group with others. Gives how it looks.
+    /// A person makes a group with others; who does not let it add them is sent an invitation. Gives how it looks.
     pub fn create_group(&self, phone: &str, subject: &str, members: &[String]) -> Result<GroupView, NetworkError> {
         let mut state = self.state();
         let creator = state.known_phone(phone)?;
-        let members = members.iter().map(|member| state.known_phone(member)).collect::<Result<_, _>>()?;
-        let new = NewGroup { subject: subject.to_owned(), members, ..NewGroup::default() };
+        let members = members.iter().map(|member| state.known_phone(member)).collect::<Result<Vec<_>, _>>()?;
+        let new = NewGroup { subject: subject.to_owned(), members: members.clone(), ..NewGroup::default() };
         let id = state.create_group(creator, new)?;
+        let letters = state.invitation_letters(&id, &members);
         drop(state);
+        for (to, letter) in letters {
+            self.send_from_phone(phone, &to, &letter)?;
+        }
         self.group(&id)
     }
 
