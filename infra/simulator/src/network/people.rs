@@ -82,6 +82,11 @@ impl Network {
         for delivery in waiting {
             self.hand_to_phone(account, delivery);
         }
+        let companions: Vec<u16> =
+            self.state().accounts.get(account).into_iter().flat_map(|entry| entry.devices.keys().copied()).collect();
+        for companion in companions {
+            self.share_keys_once(account, companion);
+        }
         if online {
             self.state().resume_scripts(account, moment_ms);
         }

@@ -241,15 +241,17 @@ impl Network {
         Ok(Some(NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind).bytes(sealed.bytes).build()))
     }
 
-    /// Gives a companion that uploaded its first keys the app-state keys and an empty history.
-    pub(crate) fn share_keys_once(&self, session: Session) {
+    /// Gives a companion that uploaded its first keys the app-state keys and the history; a phone that is off does so
+    /// when it is on again.
+    pub(crate) fn share_keys_once(&self, account: usize, device: u16) {
         let first = {
             let mut state = self.state();
-            let device = state.device(session.account, session.device);
+            let is_on = state.accounts.get(account).is_some_and(|account| account.online);
+            let device = state.device(account, device).filter(|device| is_on && !device.one_time.is_empty());
             device.is_some_and(|device| !std::mem::replace(&mut device.keys_shared, true))
         };
         if first {
-            self.share_keys(session.account, session.device);
+            self.share_keys(account, device);
         }
     }
 

@@ -180,3 +180,21 @@ async fn a_new_companion_gets_the_pictures_of_its_history_too() {
     assert_eq!(image.caption.as_deref(), Some("before the companion"));
     assert_eq!(ann.client.download(&image).await.unwrap(), noise(600));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_upload_that_broke_off_goes_on_when_the_client_tries_again_with_the_same_key() {
+    const LARGE: usize = 6 << 20;
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(BEN, "Ben").unwrap();
+    let ann = linked(&simulator, ANN).await;
+    network.add_fault(Fault { count: Some(1), ..Fault::new(FaultKind::UploadBreaks) }).unwrap();
+    let upload = || ann.client.upload(noise(LARGE), MediaType::Image, UploadOptions::new().with_media_key([5; 32]));
+    assert!(upload().await.is_err());
+    let done = upload().await.unwrap();
+    assert_eq!(network.counts()["uploads_resumed"], 1);
+    ann.client.send_message(pn(BEN), image_message(done, ImageOptions::default())).await.unwrap();
+    let shown = network.wait_for_messages(BEN, 1, PATIENCE).await.unwrap();
+    let media = shown[0].media.as_ref().unwrap();
+    assert_eq!((media.size, &media.problem), (LARGE, &None));
+}

@@ -125,3 +125,21 @@ async fn who_keeps_its_reading_to_itself_tells_nobody_but_in_groups() {
     network.mark_read(BEN, None).unwrap();
     ann.receipt(&id, ReceiptType::Read).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_wait_for_a_sender_that_is_away() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(BEN, "Ben").unwrap();
+    network.set_online(BEN, false).unwrap();
+    let ann = linked(&simulator, ANN).await;
+    let id = ann.send(BEN, "read it when you can").await;
+    ann.ack(&id).await;
+    ann.client.disconnect().await;
+    network.set_online(BEN, true).unwrap();
+    assert_eq!(network.mark_read(BEN, None).unwrap(), 1);
+    let back = start(&simulator, Arc::clone(&ann.backend), ANN).await;
+    for kind in [ReceiptType::Delivered, ReceiptType::Read] {
+        assert!(back.receipt(&id, kind).await.offline);
+    }
+}
