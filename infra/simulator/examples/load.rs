@@ -12,6 +12,7 @@
 )]
 
 #[path = "../tests/light/mod.rs"]
+#[expect(dead_code, reason = "tests use more of it")]
 mod light;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -11,7 +11,9 @@ use waproto::whatsapp::message::{
     HistorySyncNotification, PeerDataOperationRequestResponseMessage, ProtocolMessage, ReactionMessage,
     SenderKeyDistributionMessage,
 };
-use waproto::whatsapp::{Message, MessageKey};
+use waproto::whatsapp::{
+    LIDMigrationMapping, LIDMigrationMappingSyncMessage, LIDMigrationMappingSyncPayload, Message, MessageKey,
+};
 
 pub(crate) use reading::{Content, Shown, read, read_plain};
 
@@ -100,6 +102,20 @@ pub(crate) fn edit(key: MessageKey, text: &str, now_ms: u64) -> Message {
 /// A sent message taken back.
 pub(crate) fn revoke(key: MessageKey) -> Message {
     protocol(ProtocolMessage { key: MessageField::some(key), r#type: Some(ProtocolType::REVOKE), ..Default::default() })
+}
+
+/// What a phone tells its companions when its chats move to LIDs.
+pub(crate) fn lid_mappings(mappings: Vec<LIDMigrationMapping>, moved_at: u64) -> Message {
+    let payload =
+        LIDMigrationMappingSyncPayload { pn_to_lid_mappings: mappings, chat_db_migration_timestamp: Some(moved_at) };
+    let encoded = buffa::Message::encode_to_vec(&payload);
+    protocol(ProtocolMessage {
+        r#type: Some(ProtocolType::LID_MIGRATION_MAPPING_SYNC),
+        lid_migration_mapping_sync_message: MessageField::some(LIDMigrationMappingSyncMessage {
+            encoded_mapping_payload: Some(encoded),
+        }),
+        ..Default::default()
+    })
 }
 
 /// What a phone answers to a companion that asked it for data.

@@ -142,3 +142,67 @@ fn finish(noise: NoiseHandshake, payload: ClientPayload, pattern: Pattern) -> Re
     let (read, write) = noise.finish()?;
     Ok(Established { pattern, payload, read, write })
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+    use wacore_noise::{IkHandshakeState, XxHandshakeState};
+
+    use super::*;
+
+    const CASES: usize = 600;
+
+    /// The bytes with one of them changed, taken out or doubled, or cut off.
+    fn bent(rng: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
+        let at = rng.random_range(0..bytes.len());
+        match rng.random_range(0..4) {
+            0 => bytes[at] ^= 1 << rng.random_range(0..8),
+            1 => bytes.truncate(at),
+            2 => bytes.insert(at, rng.random()),
+            _ => {
+                bytes.remove(at);
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_handshake_that_was_bent_on_the_way_is_refused_or_leads_to_no_common_key() {
+        let seed: u64 = rand::make_rng::<StdRng>().random();
+        println!("seed {seed}");
+        let mut rng = StdRng::seed_from_u64(seed);
+        let identity = ServerIdentity::generate().unwrap();
+        let server: [u8; 32] = identity.static_key.public_key.public_key_bytes().try_into().unwrap();
+        let mut finished = 0;
+        for case in 0..CASES {
+            let key = KeyPair::generate(&mut rng);
+            let payload = buffa::Message::encode_to_vec(&ClientPayload::default());
+            let mut xx = XxHandshakeState::new(key.clone(), payload.clone(), &WA_CONN_HEADER).unwrap();
+            // Every second one knows the server's key.
+            let hello = if case % 2 == 0 {
+                xx.build_client_hello().unwrap()
+            } else {
+                IkHandshakeState::new(key, server, payload, &WA_CONN_HEADER).unwrap().build_client_hello().unwrap()
+            };
+            let bends_hello = rng.random_bool(0.7);
+            let hello = if bends_hello { bent(&mut rng, hello) } else { hello };
+            let Ok(answer) = answer(&identity, &hello) else {
+                assert!(bends_hello, "case {case}: what was not bent is taken");
+                continue;
+            };
+            let Answer::NeedsFinish { server_hello, pending } = answer else {
+                finished += 1;
+                continue;
+            };
+            let Ok(finish) = xx.read_server_hello_and_build_client_finish(&server_hello) else { continue };
+            let bends_finish = rng.random_bool(0.7);
+            let finish = if bends_finish { bent(&mut rng, finish) } else { finish };
+            match pending.finish(&finish) {
+                Ok(_) => finished += 1,
+                Err(_) => assert!(bends_hello || bends_finish, "case {case}: what was not bent is taken"),
+            }
+        }
+        assert!(finished > CASES / 20, "{finished}");
+    }
+}

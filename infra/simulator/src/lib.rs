@@ -11,7 +11,9 @@ mod entropy;
 mod frames;
 mod handshake;
 mod line;
+mod media_folder;
 mod network;
+mod passkey;
 mod signal;
 mod simulator;
 mod stanza;
@@ -24,8 +26,8 @@ pub use content::media::Attachment;
 pub use handshake::Pattern;
 pub use network::{
     ActiveFault, Business, CompanionView, Fault, FaultKind, GroupChange, GroupView, LoggedStanza, MemberView, Network,
-    NetworkError, NetworkTime, Paired, PhoneCall, PhoneMedia, PhoneMessage, PhoneView, Refusal, Role, Script,
-    ScriptRule, SettingChange, SharedSetting, StanzaDirection, StanzaFilter, Step, TimeChange, When,
+    NetworkError, NetworkTime, Paired, PasskeyView, PhoneCall, PhoneMedia, PhoneMessage, PhoneView, Refusal, Role,
+    Script, ScriptRule, SettingChange, SharedSetting, StanzaDirection, StanzaFilter, Step, TimeChange, When,
 };
 pub use signal::SignalError;
 pub use simulator::{ServerKeys, Simulator, SimulatorConfig, SimulatorError};

@@ -1,10 +1,11 @@
 //! The optional state file: read at start, written every few seconds and at shut-down, always as a whole (a new file
-//! is renamed over the old one).
+//! is renamed over the old one). Uploaded files stand beside it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::media_folder::MediaFolder;
 use crate::network::{Network, SavedNetwork};
 use crate::signal::SignalError;
 use crate::time;
@@ -32,18 +33,27 @@ pub(crate) fn load(path: &Path, seed: u64, root: Option<&[u8; 32]>) -> Result<Op
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         content => content?,
     };
-    let saved: SavedNetwork = serde_json::from_slice(&content)?;
-    Ok(Some(Network::restore(saved, seed, root)?))
+    let mut saved: SavedNetwork = serde_json::from_slice(&content)?;
+    let media = saved.take_media();
+    let network = Network::restore(saved, seed, root)?;
+    let folder = MediaFolder::beside(path);
+    network.media().restore(media, |path| folder.read(path));
+    Ok(Some(network))
 }
 
 /// Writes the file.
 pub(crate) fn store(network: &Network, path: &Path) -> Result<(), StateFileError> {
-    let content = serde_json::to_vec(&network.save()?)?;
+    let folder = MediaFolder::beside(path);
+    let (media, files) = network.media().save();
+    // Files first: what the state names is there.
+    folder.write(&files)?;
+    let content = serde_json::to_vec(&network.save(media)?)?;
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
     std::fs::write(&fresh, content)?;
-    Ok(std::fs::rename(&fresh, path)?)
+    std::fs::rename(&fresh, path)?;
+    Ok(folder.sweep(&files)?)
 }
 
 /// Writes the file again and again, for as long as it is polled.

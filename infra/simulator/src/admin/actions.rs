@@ -26,6 +26,8 @@ struct Upload {
     #[serde(default)]
     caption: String,
     file_name: Option<String>,
+    #[serde(default)]
+    view_once: bool,
 }
 
 /// A change to a message the phone shows.
@@ -111,6 +113,7 @@ pub(super) fn routes() -> Router<Network> {
         .route("/admin/phones/{phone}/number", post(change_number))
         .route("/admin/phones/{phone}/calls", get(calls).post(ring))
         .route("/admin/phones/{phone}/calls/{id}", delete(hang_up))
+        .route("/admin/phones/{phone}/accept-invitation", post(accept_invitation))
         .route("/admin/phones/{phone}/groups", post(create_group))
         .route("/admin/phones/{phone}/groups/{group}", post(change_group))
         .route("/admin/groups", get(groups))
@@ -133,8 +136,8 @@ fn decoded(field: &'static str, text: &str) -> Result<Vec<u8>, NetworkError> {
 
 async fn send_file(State(network): State<Network>, Path(phone): Path<String>, Body(file): Body<Upload>) -> Sent {
     let bytes = decoded("base64", &file.base64)?;
-    let Upload { to, kind, mime, caption, file_name, .. } = file;
-    sent(network.send_file(&phone, &to, &Attachment { kind, bytes, mime, caption, file_name }))
+    let Upload { to, kind, mime, caption, file_name, view_once, .. } = file;
+    sent(network.send_file(&phone, &to, &Attachment { kind, bytes, mime, caption, file_name, view_once }))
 }
 
 async fn react(State(network): State<Network>, Path(phone): Path<String>, Body(on): Body<OnMessage>) -> Sent {
@@ -249,6 +252,15 @@ async fn create_group(
     Body(new): Body<NewGroup>,
 ) -> AdminResult<(StatusCode, Json<GroupView>)> {
     Ok((StatusCode::CREATED, Json(network.create_group(&phone, &new.subject, &new.members)?)))
+}
+
+async fn accept_invitation(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(on): Body<OnMessage>,
+) -> AdminResult<StatusCode> {
+    network.accept_invitation(&phone, &on.id)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn change_group(

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::OptionalBody;
-use crate::network::{MediaFault, Network, Stored, Upload, token_owner};
+use crate::network::{Count, MediaFault, Network, Stored, Upload, token_owner};
 
 /// What the query of a media request says.
 #[derive(Deserialize)]
@@ -51,7 +51,12 @@ pub(super) async fn upload(
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
         _ => match network.media().upload(&token, offset, &body, true) {
-            Some(Upload::Complete(path)) => uploaded(&network, &path, None),
+            Some(Upload::Complete(path)) => {
+                if offset > 0 {
+                    network.count(Count::UploadsResumed);
+                }
+                uploaded(&network, &path, None)
+            }
             _ => StatusCode::BAD_REQUEST.into_response(),
         },
     }

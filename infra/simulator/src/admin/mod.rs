@@ -5,6 +5,7 @@ mod actions;
 mod faults;
 mod media;
 mod page;
+mod passkeys;
 mod phones;
 mod server;
 mod stanzas;
@@ -40,6 +41,8 @@ pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
         .route("/admin/phones/{phone}/script", get(phones::script).put(phones::set_script))
         .route("/admin/phones/{phone}/block", post(phones::block))
         .route("/admin/phones/{phone}/read", post(phones::read))
+        .route("/admin/phones/{phone}/played", post(phones::played))
+        .route("/admin/phones/{phone}/lid-migration", get(phones::migration).post(phones::migrate))
         .route("/admin/phones/{phone}/unlink", post(phones::unlink))
         .route("/admin/stanzas", get(stanzas::list).delete(stanzas::clear))
         .route("/admin/faults", get(faults::list).post(faults::add).delete(faults::clear))
@@ -47,6 +50,7 @@ pub(crate) fn router(network: Network, tls_certificate: &str) -> Router {
         .route("/admin/faults/{id}", delete(faults::remove))
         .merge(actions::routes())
         .merge(page::routes())
+        .merge(passkeys::routes())
         .merge(server::routes(tls_certificate))
         .with_state(network)
 }
@@ -82,7 +86,7 @@ impl IntoResponse for AdminError {
             NetworkError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             NetworkError::Qr(_) => StatusCode::BAD_REQUEST,
             NetworkError::Refused(refusal) => StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::CONFLICT),
-            NetworkError::Signal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            NetworkError::Signal(_) | NetworkError::Passkey(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut body = json!({ "error": self.0.to_string() });
         if let NetworkError::Invalid { field, .. } = self.0

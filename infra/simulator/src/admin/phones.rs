@@ -48,6 +48,17 @@ pub(super) struct Read {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Played {
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Migration {
+    migrated: bool,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Block {
     phone: String,
     blocked: bool,
@@ -120,6 +131,31 @@ pub(super) async fn read(
     OptionalBody(Read { ids }): OptionalBody<Read>,
 ) -> AdminResult<Json<Value>> {
     Ok(Json(json!({ "read": network.mark_read(&phone, ids.as_deref())? })))
+}
+
+pub(super) async fn played(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(Played { ids }): Body<Played>,
+) -> AdminResult<Json<Value>> {
+    Ok(Json(json!({ "played": network.mark_played(&phone, &ids)? })))
+}
+
+pub(super) async fn migration(State(network): State<Network>, Path(phone): Path<String>) -> AdminResult<Json<Value>> {
+    Ok(Json(json!({ "migrated": network.is_migrated(&phone)? })))
+}
+
+pub(super) async fn migrate(
+    State(network): State<Network>,
+    Path(phone): Path<String>,
+    Body(Migration { migrated }): Body<Migration>,
+) -> AdminResult<StatusCode> {
+    if migrated {
+        network.migrate_to_lids(&phone)?;
+    } else {
+        network.keep_numbers(&phone)?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn unlink(

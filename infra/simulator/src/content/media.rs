@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wacore::download::{DownloadUtils, Downloadable, MediaType};
 use wacore::upload::{EncryptedMedia, encrypt_media, encrypt_media_with_key};
 use waproto::whatsapp::Message;
-use waproto::whatsapp::message::{AudioMessage, DocumentMessage, ImageMessage, VideoMessage};
+use waproto::whatsapp::message::{AudioMessage, DocumentMessage, FutureProofMessage, ImageMessage, VideoMessage};
 
 /// Where a message's file is and how it is opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Attachment {
     pub caption: String,
     /// Shown with documents.
     pub file_name: Option<String>,
+    /// Whether it may be looked at once: a picture, a video or a voice message.
+    pub view_once: bool,
 }
 
 /// What people attach comes first.
@@ -95,8 +97,18 @@ pub(super) fn pointer(message: &Message) -> Option<MediaPointer> {
     image.or_else(video).or_else(note).or_else(audio).or_else(sticker).or_else(document)
 }
 
-/// The message that carries an uploaded file; `url` is where a client without a media route fetches it.
+/// The message that carries an uploaded file, which may be one to look at once.
 pub(crate) fn message(file: &Attachment, sealed: &EncryptedMedia, direct_path: &str, url: &str) -> Message {
+    let message = plain_message(file, sealed, direct_path, url);
+    if !file.view_once {
+        return message;
+    }
+    let once = FutureProofMessage { message: MessageField::some(message) };
+    Message { view_once_message_v2: MessageField::some(once), ..Default::default() }
+}
+
+/// The message that carries an uploaded file; `url` is where a client without a media route fetches it.
+fn plain_message(file: &Attachment, sealed: &EncryptedMedia, direct_path: &str, url: &str) -> Message {
     let (mime, caption) = (Some(file.mime.clone()), Some(file.caption.clone()).filter(|caption| !caption.is_empty()));
     let (url, direct_path) = (Some(url.to_owned()), Some(direct_path.to_owned()));
     let (key, plain, encrypted) =

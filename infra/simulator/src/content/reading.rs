@@ -1,6 +1,7 @@
 //! Reading a decrypted message: what a phone makes of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wacore::messages::decode_plaintext;
@@ -55,6 +56,9 @@ pub(crate) struct Shown {
     pub(crate) view_once: bool,
     /// Seconds after which it disappears; zero when it stays.
     pub(crate) expires_s: u32,
+    /// The message itself, encoded, when the text does not say all of it and it may be told to companions again.
+    #[serde(default)]
+    pub(crate) original: Option<Arc<[u8]>>,
 }
 
 /// A vote, readable only with the poll's secret.
@@ -107,8 +111,11 @@ fn shown(message: &Message) -> Shown {
     let secret = [message, base]
         .into_iter()
         .find_map(|message| message.message_context_info.as_option()?.message_secret.clone());
+    let kind = kind(base);
+    let is_told_again = kind != "text" && !message.is_view_once();
     let mut shown = Shown {
-        kind: kind(base).to_owned(),
+        original: is_told_again.then(|| buffa::Message::encode_to_vec(message).into()),
+        kind: kind.to_owned(),
         text: text(base).unwrap_or_default(),
         about: about(base),
         media: media::pointer(base),

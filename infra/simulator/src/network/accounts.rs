@@ -12,6 +12,7 @@ use crate::handshake::Pattern;
 use crate::network::app_state::AppState;
 use crate::network::chat::Chat;
 use crate::network::delivery::DeviceQueue;
+use crate::network::passkey_links::Gate;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
 use crate::network::presence::{ChatStates, Presence};
@@ -50,6 +51,9 @@ pub(crate) struct Account {
     pub(crate) profile: Profile,
     pub(crate) presence: Presence,
     pub(crate) app_state: AppState,
+    pub(crate) gate: Gate,
+    /// Since when its chats go by LID, in seconds since 1970; absent while they go by phone number.
+    pub(crate) migrated_at: Option<u64>,
 }
 
 /// A linked companion.
@@ -69,6 +73,8 @@ pub(crate) struct Device {
     /// The name its presence told last, which its messages carry.
     pub(crate) notify: Option<String>,
     pub(crate) chat_states: ChatStates,
+    /// Whose coming and going it missed while it was away.
+    pub(crate) missed_presence: BTreeSet<usize>,
 }
 
 /// A companion's signed pre-key, as it was uploaded.
@@ -152,6 +158,8 @@ impl State {
             profile: Profile::named(name),
             presence: Presence::default(),
             app_state: AppState::new(),
+            gate: Gate::default(),
+            migrated_at: Some(self.now_seconds()),
         };
         Ok(self.insert_account(account))
     }

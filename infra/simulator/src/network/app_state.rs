@@ -102,6 +102,12 @@ pub enum SettingChange {
         /// Whether it is silent.
         on: bool,
     },
+    /// What the account's own tokens for strangers are computed from.
+    TokenSalt {
+        /// As hexadecimal digits; absent to take it away.
+        #[serde(default)]
+        salt: Option<String>,
+    },
 }
 
 impl Network {
@@ -232,8 +238,14 @@ impl Network {
                 value.mute_action = MessageField::some(action);
                 ("regular_high", vec!["mute".to_owned(), chat(&state, phone)?])
             }
+            SettingChange::TokenSalt { salt } => {
+                let salt = salt.as_deref().map(hex::decode).transpose();
+                let salt = salt.map_err(|_| NetworkError::invalid("salt", "must be hexadecimal digits"))?;
+                state.share_salt(account, salt);
+                return Ok(());
+            }
         };
-        state.mutate(account, collection, &index, &value);
+        state.mutate(account, collection, &index, SyncdOperation::SET, &value);
         Ok(())
     }
 }
@@ -248,13 +260,22 @@ impl State {
             self.share_name(account, &name);
         }
         if by_app_state {
-            let value = SyncActionValue {
-                timestamp: i64::try_from(self.now_ms()).ok(),
-                nct_salt_sync_action: MessageField::some(NctSaltSyncAction { salt: Some(salt) }),
-                ..Default::default()
-            };
-            self.mutate(account, "regular_high", &["nct_salt_sync".to_owned()], &value);
+            self.share_salt(account, Some(salt));
         }
+    }
+
+    /// The phone tells its companions what tokens for strangers are computed from, or takes it away.
+    fn share_salt(&mut self, account: usize, salt: Option<Vec<u8>>) {
+        let operation = if salt.is_some() { SyncdOperation::SET } else { SyncdOperation::REMOVE };
+        let value = SyncActionValue {
+            timestamp: i64::try_from(self.now_ms()).ok(),
+            nct_salt_sync_action: MessageField::some(NctSaltSyncAction { salt: salt.clone() }),
+            ..Default::default()
+        };
+        if let Some(entry) = self.accounts.get_mut(account) {
+            entry.profile.salt = salt.unwrap_or_default();
+        }
+        self.mutate(account, "regular_high", &["nct_salt_sync".to_owned()], operation, &value);
     }
 
     fn rename(&mut self, account: usize, name: &str) -> Result<(), NetworkError> {
@@ -275,17 +296,23 @@ impl State {
             push_name_setting: MessageField::some(PushNameSetting { name: Some(name.to_owned()) }),
             ..Default::default()
         };
-        self.mutate(account, "critical_block", &["setting_pushName".to_owned()], &value);
+        self.mutate(account, "critical_block", &["setting_pushName".to_owned()], SyncdOperation::SET, &value);
     }
 
-    /// The phone sets one value.
-    fn mutate(&mut self, account: usize, name: &str, index: &[String], value: &SyncActionValue) {
+    /// The phone sets one value, or removes it.
+    fn mutate(
+        &mut self,
+        account: usize,
+        name: &str,
+        index: &[String],
+        operation: SyncdOperation,
+        value: &SyncActionValue,
+    ) {
         let Some(entry) = self.accounts.get_mut(account) else { return };
         let keys = expand_app_state_keys(&entry.app_state_key);
         let iv: [u8; 16] = rand::RngExt::random(&mut key_rng());
         let index = serde_json::to_vec(index).unwrap_or_default();
-        let (mutation, _) =
-            encode_record(SyncdOperation::SET, &index, value, &keys, &APP_STATE_KEY_ID, &iv, ACTION_VERSION);
+        let (mutation, _) = encode_record(operation, &index, value, &keys, &APP_STATE_KEY_ID, &iv, ACTION_VERSION);
         let collection = entry.app_state.entry(name.to_owned()).or_default();
         let version = collection.version + 1;
         let mut next = collection.after(std::slice::from_ref(&mutation), version);

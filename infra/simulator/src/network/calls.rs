@@ -86,7 +86,7 @@ impl State {
         NodeBuilder::new(tag).attr("call-id", id.to_owned()).attr("call-creator", creator)
     }
 
-    /// Books a signal and brings it to every companion of the other side; a decision also to the own other ones.
+    /// Books a signal and brings it to every companion of the other side; a decision ends it on the own other ones.
     fn signal(&mut self, sender: usize, device: u16, target: usize, action: &Node) {
         if self.is_blocked(target, sender) {
             return;
@@ -104,6 +104,31 @@ impl State {
         let id = self.ids.stanza_id();
         let call = shell.attr("id", id).children([action.clone()]).build();
         self.push_to_companions(target, &call);
+        self.stop_ringing_elsewhere(sender, device, action);
+    }
+
+    /// One device took or declined the call: the account's others stop ringing.
+    fn stop_ringing_elsewhere(&mut self, account: usize, device: u16, action: &Node) {
+        let reason = match action.tag.as_ref() {
+            "accept" => "accepted_elsewhere",
+            "reject" => "rejected_elsewhere",
+            _ => return,
+        };
+        let Some(entry) = self.accounts.get(account) else { return };
+        let (own, others): (_, Vec<u16>) =
+            (entry.jid(0, true), entry.devices.keys().copied().filter(|other| *other != device).collect());
+        let mut over = NodeBuilder::new("terminate").attr("reason", reason);
+        for name in ["call-id", "call-creator"] {
+            over = over.attr(name, stanza::owned(action, name));
+        }
+        let over = over.build();
+        for other in others {
+            let call = NodeBuilder::new("call")
+                .attr("from", own.clone())
+                .attr("id", self.ids.stanza_id())
+                .attr("t", self.now_seconds());
+            self.push(account, other, call.children([over.clone()]).build());
+        }
     }
 
     fn book_call(&mut self, sender: usize, target: usize, action: &Node) {

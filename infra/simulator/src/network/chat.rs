@@ -1,16 +1,21 @@
 //! What a phone shows: its messages in order of arrival, each stanza id once.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use waproto::whatsapp::Message;
 
+use crate::content;
 use crate::content::media::MediaPointer;
 use crate::network::media::PhoneMedia;
 use crate::network::receipts::Receipted;
 
 /// Beyond this the oldest messages scroll away.
 const MAX_MESSAGES: usize = 100_000;
+/// The kinds of messages one plays.
+const PLAYABLE: [&str; 4] = ["voice", "video_note", "audio", "video"];
 
 /// A message as a phone shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,9 @@ pub struct PhoneMessage {
     pub received_at: u64,
     /// Whether the person read it; of an own message, whether the other side said so.
     pub read: bool,
+    /// Whether the person played it, when it can be played; of an own message, whether the other side said so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub played: bool,
     /// A word for the kind, such as `text`, `image`, `reaction` or `vote`.
     #[serde(default)]
     pub kind: String,
@@ -99,7 +107,7 @@ pub(crate) struct Chat {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
     author: Author,
-    message: PhoneMessage,
+    pub(crate) message: PhoneMessage,
     #[serde(default)]
     behind: Behind,
 }
@@ -113,6 +121,18 @@ pub(crate) struct Behind {
     pub(crate) secret: Option<Vec<u8>>,
     /// Where its file is and how it is opened.
     pub(crate) file: Option<MediaPointer>,
+    /// The message itself, encoded, when the text does not say all of it.
+    #[serde(default)]
+    pub(crate) original: Option<Arc<[u8]>>,
+}
+
+/// Something the person just read or played.
+pub(crate) struct Reading {
+    pub(crate) id: String,
+    pub(crate) author: Author,
+    pub(crate) is_in_chat: bool,
+    /// Whom to tell: the companion that sent it. Absent when a phone did.
+    pub(crate) receipt: Option<Receipted>,
 }
 
 /// What a vote is read with.
@@ -120,6 +140,24 @@ pub(crate) struct Ballot {
     pub(crate) author: Author,
     pub(crate) secret: Vec<u8>,
     pub(crate) options: Vec<String>,
+}
+
+impl Entry {
+    fn reading(&self) -> Reading {
+        Reading {
+            id: self.message.id.clone(),
+            author: self.author,
+            is_in_chat: self.message.chat.is_some(),
+            receipt: self.behind.receipt.clone(),
+        }
+    }
+
+    /// The message as it is told to companions again; an edited one is its text.
+    pub(crate) fn content(&self) -> Message {
+        let original = self.behind.original.as_deref().filter(|_| !self.message.edited && !self.message.revoked);
+        let original = original.and_then(|bytes| buffa::Message::decode_from_slice(bytes).ok());
+        original.unwrap_or_else(|| content::text(&self.message.text))
+    }
 }
 
 impl Default for Chat {
@@ -198,26 +236,31 @@ impl Chat {
     }
 
     /// The newest messages that say something, oldest first.
-    pub(crate) fn newest(&self, count: usize) -> Vec<PhoneMessage> {
-        let said = self.messages.iter().rev().map(|entry| &entry.message).filter(|message| message.about.is_none());
-        let mut newest: Vec<PhoneMessage> = said.take(count).cloned().collect();
+    pub(crate) fn newest(&self, count: usize) -> Vec<Entry> {
+        let said = self.messages.iter().rev().filter(|entry| entry.message.about.is_none());
+        let mut newest: Vec<Entry> = said.take(count).cloned().collect();
         newest.reverse();
         newest
     }
 
     /// The messages of one chat before a message, the newest of them, oldest first.
-    pub(crate) fn older(&self, chat: &str, before: &str, count: usize) -> Vec<PhoneMessage> {
-        let messages = self.messages.iter().rev().map(|entry| &entry.message).filter(|message| message.other() == chat);
-        let mut messages: Vec<PhoneMessage> = messages.cloned().collect();
-        let after = messages.iter().position(|message| message.id == before);
-        let mut older: Vec<PhoneMessage> = messages.drain(after.map_or(0, |at| at + 1)..).take(count).collect();
+    pub(crate) fn older(&self, chat: &str, before: &str, count: usize) -> Vec<Entry> {
+        let messages: Vec<&Entry> = self.messages.iter().rev().filter(|entry| entry.message.other() == chat).collect();
+        let after = messages.iter().position(|entry| entry.message.id == before);
+        let older = messages.into_iter().skip(after.map_or(0, |at| at + 1)).take(count);
+        let mut older: Vec<Entry> = older.cloned().collect();
         older.reverse();
         older
     }
 
     /// The message with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&PhoneMessage> {
-        self.messages.iter().rev().map(|entry| &entry.message).find(|message| message.id == id)
+        self.entry(id).map(|entry| &entry.message)
+    }
+
+    /// The same with what belongs to it.
+    pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
+        self.messages.iter().rev().find(|entry| entry.message.id == id)
     }
 
     pub(crate) fn list(&self) -> Vec<PhoneMessage> {
@@ -240,29 +283,42 @@ impl Chat {
         self.inbound.subscribe()
     }
 
-    /// The other side read an own message.
-    pub(crate) fn peer_read(&mut self, id: &str) {
+    /// The other side read an own message, or also played it.
+    pub(crate) fn peer_read(&mut self, id: &str, played: bool) {
         let number = self.numbers.get(&(None, id.to_owned())).copied();
         let at = number.and_then(|number| usize::try_from(number - self.first_number).ok());
         if let Some(entry) = at.and_then(|at| self.messages.get_mut(at)) {
             entry.message.read = true;
+            entry.message.played |= played;
         }
     }
 
-    /// Marks unread messages of others as read, all or those with these ids. Gives how many there were and whom to
-    /// tell about them.
-    pub(crate) fn mark_read(&mut self, ids: Option<&[String]>) -> (usize, Vec<Receipted>) {
-        let (mut count, mut receipts) = (0, Vec::new());
+    /// Marks messages of others that can be played as played, and as read: those with these ids. Gives which were.
+    pub(crate) fn mark_played(&mut self, ids: &[String]) -> Vec<Reading> {
+        let mut played = Vec::new();
+        for entry in self.messages.iter_mut().filter(|entry| ids.contains(&entry.message.id)) {
+            let message = &mut entry.message;
+            let playable = PLAYABLE.contains(&message.kind.as_str()) || message.view_once;
+            if playable && !message.from_me && !message.played {
+                (message.played, message.read) = (true, true);
+                played.push(entry.reading());
+            }
+        }
+        played
+    }
+
+    /// Marks unread messages of others as read, all or those with these ids. Gives which were.
+    pub(crate) fn mark_read(&mut self, ids: Option<&[String]>) -> Vec<Reading> {
+        let mut read = Vec::new();
         for entry in &mut self.messages {
             let message = &mut entry.message;
             if message.from_me || message.read || ids.is_some_and(|ids| !ids.contains(&message.id)) {
                 continue;
             }
             message.read = true;
-            count += 1;
-            receipts.extend(entry.behind.receipt.clone());
+            read.push(entry.reading());
         }
-        (count, receipts)
+        read
     }
 }
 
@@ -320,10 +376,36 @@ mod tests {
         for (id, from_me) in [("A", false), ("B", true), ("C", false)] {
             chat.add(if from_me { None } else { Some(1) }, message(id, from_me), Behind::default());
         }
-        assert_eq!(chat.mark_read(Some(&["A".into(), "B".into()])).0, 1);
-        assert_eq!(chat.mark_read(None).0, 1);
-        assert_eq!(chat.mark_read(None).0, 0);
-        chat.peer_read("B");
-        assert!(chat.list().iter().all(|message| message.read));
+        assert_eq!(chat.mark_read(Some(&["A".into(), "B".into()])).len(), 1);
+        assert_eq!(chat.mark_read(None).len(), 1);
+        assert_eq!(chat.mark_read(None).len(), 0);
+        chat.peer_read("B", false);
+        assert!(chat.list().iter().all(|message| message.read && !message.played));
+        chat.peer_read("B", true);
+        assert!(chat.find("B").unwrap().played);
+    }
+
+    #[test]
+    fn what_can_be_played_is_played_once() {
+        let mut chat = Chat::default();
+        for (id, kind) in [("A", "voice"), ("B", "text")] {
+            chat.add(Some(1), PhoneMessage { kind: kind.into(), ..message(id, false) }, Behind::default());
+        }
+        let ids = ["A", "B", "C"].map(str::to_owned);
+        assert_eq!((chat.mark_played(&ids).len(), chat.mark_played(&ids).len()), (1, 0));
+        let played: Vec<bool> = chat.list().iter().map(|message| message.played && message.read).collect();
+        assert_eq!(played, [true, false]);
+    }
+
+    #[test]
+    fn a_message_is_told_again_as_it_was_unless_its_author_changed_it() {
+        let mut chat = Chat::default();
+        let image = waproto::whatsapp::message::ImageMessage::default();
+        let picture = Message { image_message: buffa::MessageField::some(image), ..Default::default() };
+        let original = Some(buffa::Message::encode_to_vec(&picture).into());
+        chat.add(Some(1), message("A", false), Behind { original, ..Behind::default() });
+        assert_eq!(chat.entry("A").unwrap().content(), picture);
+        chat.add(Some(1), change("B", "edit", "other"), Behind::default());
+        assert_eq!(chat.entry("A").unwrap().content(), content::text("other"));
     }
 }

@@ -25,10 +25,11 @@ pub(crate) enum Count {
     MessagesRefused,
     StanzasLost,
     ScriptSteps,
+    UploadsResumed,
 }
 
 /// All of them, in the order of the enum, with their names.
-const COUNTS: [(Count, &str); 15] = [
+const COUNTS: [(Count, &str); 16] = [
     (Count::ConnectionsOpened, "connections_opened"),
     (Count::ConnectionsRefused, "connections_refused"),
     (Count::ConnectionsFailed, "connections_failed"),
@@ -44,6 +45,7 @@ const COUNTS: [(Count, &str); 15] = [
     (Count::MessagesRefused, "messages_refused"),
     (Count::StanzasLost, "stanzas_lost"),
     (Count::ScriptSteps, "script_steps"),
+    (Count::UploadsResumed, "uploads_resumed"),
 ];
 
 /// The tags that are told apart; the last one stands for every other.

@@ -137,8 +137,10 @@ impl State {
         let offline = NodeBuilder::new("offline").attr("count", count).build();
         let done = NodeBuilder::new("ib").attr("from", stanza::server()).children([offline]).build();
         connected.outbound.send(done);
-        for chat_state in self.waiting_chat_states(session) {
-            self.write_to(session.account, session.device, chat_state);
+        let signs: Vec<Node> =
+            self.missed_presence(session).into_iter().chain(self.waiting_chat_states(session)).collect();
+        for sign in signs {
+            self.write_to(session.account, session.device, sign);
         }
     }
 }
@@ -170,6 +172,18 @@ mod tests {
             queue.add(Arc::new(NodeBuilder::new("message").attr("id", *id).build()), 0);
         }
         queue
+    }
+
+    #[test]
+    fn of_too_much_the_oldest_is_dropped() {
+        let mut queue = DeviceQueue::default();
+        let stanza = Arc::new(NodeBuilder::new("message").attr("id", "old").build());
+        queue.add(stanza, 0);
+        let stanza = Arc::new(NodeBuilder::new("message").attr("id", "new").build());
+        for _ in 0..MAX_QUEUE {
+            queue.add(Arc::clone(&stanza), 0);
+        }
+        assert_eq!((queue.len(), ids(&queue)[0]), (MAX_QUEUE, "new"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Network {
         entry.endpoint = Arc::new(Mutex::new(endpoint));
         entry.app_state_key = rand::RngExt::random(&mut key_rng());
         entry.app_state.clear();
+        entry.gate.forget_companions();
         entry.sender_key_holders = HashMap::new();
         let from = entry.jid(0, true);
         let changed = NodeBuilder::new("identity").build();
@@ -38,14 +39,16 @@ impl Network {
         Ok(())
     }
 
-    /// A person keeps the account and takes another number. The LID stays.
+    /// A person keeps the account and takes another number. The LID stays; all companions are unlinked, for they log
+    /// in by number.
     pub fn change_number(&self, phone: &str, new: &str) -> Result<(), NetworkError> {
         let new = digits("new", new)?;
-        let mut state = self.state();
-        let account = state.known_phone(phone)?;
-        if state.account_by_phone(new).is_some() {
+        if self.state().account_by_phone(new).is_some() {
             return Err(NetworkError::PhoneExists(new.to_owned()));
         }
+        self.unlink(phone, None)?;
+        let mut state = self.state();
+        let account = state.known_phone(phone)?;
         let digits: Arc<str> = new.into();
         let Some(entry) = state.accounts.get_mut(account) else { return Ok(()) };
         let before = std::mem::replace(&mut entry.phone, Arc::clone(&digits));
@@ -64,7 +67,7 @@ impl Network {
 
 impl State {
     /// Who knows an account: who wrote to it, and whom it wrote to.
-    fn contacts(&self, account: usize) -> BTreeSet<usize> {
+    pub(crate) fn contacts(&self, account: usize) -> BTreeSet<usize> {
         let profile = self.accounts.get(account).map(|account| &account.profile);
         profile.map(|profile| profile.written_to.union(&profile.heard_from).copied().collect()).unwrap_or_default()
     }

@@ -51,7 +51,9 @@ impl Network {
         outbound.send(answer);
         match (namespace.as_str(), child.as_str()) {
             ("passive", "active") => self.state().replay(session),
-            ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => self.share_keys_once(session),
+            ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => {
+                self.share_keys_once(session.account, session.device);
+            }
             ("md", "remove-companion-device") => self.remove_device(session.account, session.device),
             _ => {}
         }

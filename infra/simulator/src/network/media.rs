@@ -17,7 +17,11 @@ use crate::network::{Network, Session, lock};
 /// The largest upload, and how much is kept in all.
 pub(crate) const MAX_FILE: usize = 100 << 20;
 const MAX_KEPT: usize = 512 << 20;
+/// How much of that outlives a restart, the newest first.
+const MAX_SAVED: usize = 256 << 20;
 const MAX_UNFINISHED: usize = 64;
+/// How many expired files are told from those that never were, and how many finished uploads are known by their token.
+const MAX_REMEMBERED: usize = 100_000;
 /// How long a media connection's token is said to be good for.
 const TTL_SECONDS: u32 = 3_600;
 const PATH_PREFIX: &str = "/v/t62.7118-24/";
@@ -65,6 +69,15 @@ pub(crate) struct MediaStore {
     shelf: Mutex<Shelf>,
     /// The host clients are told to upload to, known once the simulator listens.
     host: OnceLock<String>,
+}
+
+/// Which files there are, as it stands in the state file.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedMedia {
+    /// Their paths, the oldest first.
+    paths: Vec<String>,
+    gone: Vec<String>,
+    by_token: HashMap<String, String>,
 }
 
 #[derive(Default)]
@@ -117,7 +130,11 @@ impl MediaStore {
         if whole {
             drop(shelf);
             let path = self.put(so_far.freeze());
-            lock(&self.shelf).by_token.insert(token.to_owned(), path.clone());
+            let mut shelf = lock(&self.shelf);
+            if shelf.by_token.len() >= MAX_REMEMBERED {
+                shelf.by_token.clear();
+            }
+            shelf.by_token.insert(token.to_owned(), path.clone());
             return Some(Upload::Complete(path));
         }
         let length = so_far.len();
@@ -162,6 +179,42 @@ impl MediaStore {
         paths.len()
     }
 
+    /// What of it outlives a restart: which files, and their contents.
+    pub(crate) fn save(&self) -> (SavedMedia, Vec<(String, Bytes)>) {
+        let shelf = lock(&self.shelf);
+        let mut files = Vec::new();
+        let mut size = 0;
+        for path in shelf.order.iter().rev() {
+            let Some(bytes) = shelf.files.get(path) else { continue };
+            size += bytes.len();
+            if size > MAX_SAVED {
+                break;
+            }
+            files.push((path.clone(), bytes.clone()));
+        }
+        files.reverse();
+        let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+        let gone = shelf.gone.iter().cloned().collect();
+        (SavedMedia { paths, gone, by_token: shelf.by_token.clone() }, files)
+    }
+
+    /// Takes the files back that `read` still finds; the others are gone.
+    pub(crate) fn restore(&self, saved: SavedMedia, read: impl Fn(&str) -> Option<Bytes>) {
+        {
+            let mut shelf = lock(&self.shelf);
+            shelf.gone.extend(saved.gone);
+            shelf.by_token = saved.by_token;
+        }
+        for path in saved.paths {
+            match read(&path) {
+                Some(bytes) => self.put_at(path, bytes),
+                None => {
+                    lock(&self.shelf).gone.insert(path);
+                }
+            }
+        }
+    }
+
     /// Says under which host and port clients reach the store.
     pub(crate) fn set_host(&self, host: String) {
         // Set once, when the simulator begins to listen.
@@ -177,6 +230,9 @@ impl Shelf {
     fn forget(&mut self, path: &str) {
         if let Some(bytes) = self.files.remove(path) {
             self.kept -= bytes.len();
+            if self.gone.len() >= MAX_REMEMBERED {
+                self.gone.clear();
+            }
             self.gone.insert(path.to_owned());
         }
     }
@@ -274,6 +330,28 @@ mod tests {
         assert_eq!((store.get(&path), store.get("/v/other")), (Stored::Gone, Stored::Never));
         store.put(Bytes::from_static(b"x"));
         assert_eq!(store.get(&path), Stored::Here(Bytes::from_static(b"x")));
+    }
+
+    #[test]
+    fn what_was_saved_is_there_again_and_what_was_lost_is_gone() {
+        let store = MediaStore::default();
+        let (kept, lost) = (store.put(Bytes::from_static(b"kept")), store.put(Bytes::from_static(b"lost")));
+        let expired = store.put(Bytes::from_static(b"expired"));
+        store.expire(Some(&expired));
+        let (saved, files) = store.save();
+        let restored = MediaStore::default();
+        let read = |path: &str| files.iter().find(|(known, _)| known == path && path != lost).map(|(_, b)| b.clone());
+        restored.restore(saved, read);
+        assert_eq!(restored.get(&kept), Stored::Here(Bytes::from_static(b"kept")));
+        assert_eq!((restored.get(&lost), restored.get(&expired)), (Stored::Gone, Stored::Gone));
+    }
+
+    #[test]
+    fn of_too_much_the_newest_files_are_saved() {
+        let store = MediaStore::default();
+        let paths: Vec<String> = (0..3_u8).map(|n| store.put(Bytes::from(vec![n; MAX_SAVED / 2]))).collect();
+        let (saved, files) = store.save();
+        assert_eq!((saved.paths.as_slice(), files.len()), (&paths[1..], 2));
     }
 
     #[test]

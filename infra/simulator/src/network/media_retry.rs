@@ -21,6 +21,12 @@ impl Network {
     /// Answers a receipt of the type `server-error`.
     pub(crate) fn upload_again(&self, session: Session, receipt: &Node) {
         let id = stanza::owned(receipt, "id");
+        if stanza::attribute(receipt, "category").as_deref() == Some("peer") {
+            // It was the history that could not be fetched: the phone tells it anew.
+            let history = self.first_history(session.account);
+            self.tell_companion(session.account, session.device, vec![history]);
+            return;
+        }
         let (file, own) = {
             let state = self.state();
             let Some(account) = state.accounts.get(session.account).filter(|account| account.online) else { return };

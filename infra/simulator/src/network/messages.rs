@@ -30,10 +30,9 @@ enum Recipients {
 struct Envelope<'a> {
     stanza: &'a Node,
     sender: Session,
-    from: Jid,
+    from_lid: Jid,
+    from_pn: Jid,
     name: String,
-    phone: Arc<str>,
-    lid: Arc<str>,
     to: Jid,
     extras: Vec<Node>,
     now: u64,
@@ -54,7 +53,10 @@ impl Network {
             outbound.send(ack.attr("error", "400").build());
             return Taken::Normally;
         };
-        let recipients = self.state().recipients(session.account, &to, message);
+        let (recipients, completeness) = {
+            let state = self.state();
+            (state.recipients(session.account, &to, message), state.completeness(session, &to, message))
+        };
         let verdict = self.judge(session, &to);
         if verdict.silence {
             return Taken::Normally;
@@ -68,10 +70,16 @@ impl Network {
         self.count(Count::MessagesTaken);
         let ends = verdict.close || verdict.stream_error.is_some();
         if !ends {
+            let ack = match completeness.hash {
+                Some(hash) => ack.attr("phash", hash),
+                None => ack,
+            };
             self.answer_message(session, outbound, ack.build(), &verdict);
         }
         match recipients {
-            Ok(Recipients::Person { blocked }) => self.fan_out(session, to, message, blocked),
+            Ok(Recipients::Person { blocked }) => {
+                self.fan_out(session, to, message, &completeness.left_out, blocked);
+            }
             Ok(Recipients::Chat(audience)) => self.fan_out_to_group(session, &to, message, &audience),
             Ok(Recipients::Newsletter) => self.on_newsletter_message(session, &to, message),
             Err(_) => {}
@@ -111,7 +119,7 @@ impl Network {
     }
 
     /// Brings a message to the devices it is encrypted for; `blocked` when the recipient does not want it.
-    fn fan_out(&self, session: Session, to: Jid, message: &Node, blocked: bool) {
+    fn fan_out(&self, session: Session, to: Jid, message: &Node, left_out: &[(usize, u16)], blocked: bool) {
         let mut phones = Vec::new();
         {
             let mut state = self.state();
@@ -132,8 +140,14 @@ impl Network {
                 if jid.device == 0 {
                     phones.push((account, envelope.for_phone(&encrypted)));
                 } else {
-                    state.push(account, jid.device, envelope.for_companion(account, encrypted));
+                    let by_lid = envelope.to.is_lid() && state.goes_by_lid(account);
+                    state.push(account, jid.device, envelope.for_companion(account, by_lid, encrypted));
                 }
+            }
+            for (account, device) in left_out.iter().filter(|(account, _)| !blocked || *account == session.account) {
+                let by_lid = envelope.to.is_lid() && state.goes_by_lid(*account);
+                let unavailable = NodeBuilder::new("unavailable").build();
+                state.push(*account, *device, envelope.for_companion(*account, by_lid, unavailable));
             }
         }
         for (account, delivery) in phones {
@@ -152,6 +166,10 @@ impl State {
             return self.audience(sender, to, message).map(Recipients::Chat);
         }
         let recipient = self.account_by_jid(to).ok_or(Refusal::NOT_FOUND.code)?;
+        // Who has not moved to LIDs may not write to one.
+        if to.is_lid() && !self.goes_by_lid(sender) {
+            return Err(Refusal::BAD_REQUEST.code);
+        }
         if self.wants_token(recipient, sender, message) {
             return Err(NO_TOKEN);
         }
@@ -165,10 +183,9 @@ impl<'a> Envelope<'a> {
         Self {
             stanza,
             sender: session,
-            from: sender.jid(session.device, to.is_lid()),
+            from_lid: sender.jid(session.device, true),
+            from_pn: sender.jid(session.device, false),
             name: sender.notify(session.device).to_owned(),
-            phone: Arc::clone(&sender.phone),
-            lid: Arc::clone(&sender.lid),
             to,
             extras,
             now,
@@ -188,10 +205,12 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn for_companion(&self, account: usize, encrypted: Node) -> Node {
+    /// The copy for a companion, which knows the sender by LID or by number.
+    fn for_companion(&self, account: usize, by_lid: bool, content: Node) -> Node {
+        let from = if by_lid { &self.from_lid } else { &self.from_pn };
         let mut copy = NodeBuilder::new("message")
             .attr("id", stanza::owned(self.stanza, "id"))
-            .attr("from", self.from.clone())
+            .attr("from", from.clone())
             .attr("type", stanza::attribute(self.stanza, "type").unwrap_or("text".into()).into_owned())
             .attr("t", self.now)
             .attr("notify", self.name.as_str());
@@ -203,12 +222,12 @@ impl<'a> Envelope<'a> {
         if account == self.sender.account {
             copy = copy.attr("recipient", self.to.to_non_ad());
         }
-        copy = if self.to.is_lid() {
-            copy.attr("addressing_mode", "lid").attr("sender_pn", Jid::pn(self.phone.as_ref()))
+        copy = if by_lid {
+            copy.attr("addressing_mode", "lid").attr("sender_pn", self.from_pn.to_non_ad())
         } else {
-            copy.attr("sender_lid", Jid::lid(self.lid.as_ref()))
+            copy.attr("sender_lid", self.from_lid.to_non_ad())
         };
-        copy.children(std::iter::once(encrypted).chain(self.extras.iter().cloned())).build()
+        copy.children(std::iter::once(content).chain(self.extras.iter().cloned())).build()
     }
 
     fn for_phone(&self, encrypted: &Node) -> PhoneDelivery {

@@ -17,6 +17,7 @@ mod faults;
 mod groups;
 mod iq;
 mod last_stretch;
+mod lid_migration;
 mod login;
 mod media;
 mod media_retry;
@@ -27,6 +28,8 @@ mod newsletters;
 mod outbound;
 mod pair_code;
 mod pairing;
+mod participants;
+mod passkey_links;
 mod people;
 mod phone_actions;
 mod phone_data;
@@ -60,6 +63,7 @@ pub use groups::{GroupChange, GroupView, MemberView, Role};
 pub use media::PhoneMedia;
 pub use moving_time::{NetworkTime, TimeChange};
 pub use pairing::Paired;
+pub use passkey_links::PasskeyView;
 pub use people::{CompanionView, PhoneView};
 pub use profile::Business;
 pub use refusal::Refusal;
@@ -125,6 +129,9 @@ pub enum NetworkError {
     /// The server refuses it, as it would refuse a client.
     #[error("the network refuses: {0}")]
     Refused(#[from] Refusal),
+    /// A passkey could not be made.
+    #[error("the passkey could not be made")]
+    Passkey(#[from] rcgen::Error),
     /// A phone could not encrypt.
     #[error("the phone could not encrypt")]
     Signal(#[from] SignalError),

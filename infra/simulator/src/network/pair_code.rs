@@ -48,7 +48,9 @@ impl CodeRequests {
 impl Network {
     /// Takes a step of a client that pairs.
     pub(crate) fn pairing_iq(&self, outbound: &Outbound, iq: &Node) -> Answer {
-        let Some(step) = iq.get_optional_child("link_code_companion_reg") else { return Answer::Empty };
+        let Some(step) = iq.get_optional_child("link_code_companion_reg") else {
+            return self.passkey_iq(outbound, iq);
+        };
         let mut state = self.state();
         let phone = stanza::jid(step, "jid").map(|jid| jid.user.to_string()).unwrap_or_default();
         match stanza::attribute(step, "stage").as_deref() {

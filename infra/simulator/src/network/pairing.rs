@@ -21,6 +21,7 @@ use crate::entropy::key_rng;
 use crate::network::accounts::{FIRST_DEVICE, SignedPreKey};
 use crate::network::delivery::DeviceQueue;
 use crate::network::pair_code::CodeRequests;
+use crate::network::passkey_links::PasskeyLinks;
 use crate::network::presence::ChatStates;
 use crate::network::{Account, Count, Device, Network, NetworkError, Outbound, State};
 use crate::signal::SignalError;
@@ -53,11 +54,13 @@ pub(crate) struct Pairings {
     /// Scanned, not yet signed by the companion; by the id of the IQ it answers.
     unsigned: HashMap<String, Unsigned>,
     pub(crate) codes: CodeRequests,
+    pub(crate) passkeys: PasskeyLinks,
 }
 
-struct Offer {
-    connection: u64,
-    outbound: Outbound,
+/// A client that shows a QR code or a code.
+pub(crate) struct Offer {
+    pub(crate) connection: u64,
+    pub(crate) outbound: Outbound,
     name: Option<String>,
     registration: DevicePairingRegistrationData,
 }
@@ -103,11 +106,13 @@ impl State {
         if !self.pairings.unsigned.is_empty() {
             self.pairings.unsigned.retain(|_, unsigned| unsigned.connection != connection);
         }
+        self.pairings.passkeys.forget(connection);
     }
 }
 
 impl State {
-    /// Vouches for the client behind an offer and tells it so; it is a companion once it has signed.
+    /// Links the client behind an offer: at once, or when its owner's passkey answered, where the account wants that.
+    /// Gives the companion it will be.
     fn link(
         &mut self,
         account: usize,
@@ -115,21 +120,42 @@ impl State {
         identity: &[u8; 32],
         secret: &[u8],
     ) -> Result<Paired, NetworkError> {
-        let (id, now) = (self.ids.stanza_id(), self.now_seconds());
         let Some(entry) = self.accounts.get_mut(account) else {
             return Err(NetworkError::Qr("its account is gone"));
         };
         let number = entry.next_device;
         entry.next_device += 1;
+        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
+        if entry.gate.is_closed() {
+            self.ask_for_passkey(account, number, offer)?;
+        } else {
+            self.vouch(account, number, offer, identity, secret)?;
+        }
+        Ok(paired)
+    }
+
+    /// Vouches for the client behind an offer and tells it so; it is a companion once it has signed.
+    pub(crate) fn vouch(
+        &mut self,
+        account: usize,
+        number: u16,
+        offer: Offer,
+        identity: &[u8; 32],
+        secret: &[u8],
+    ) -> Result<(), NetworkError> {
+        let (id, now) = (self.ids.stanza_id(), self.now_seconds());
+        let Some(entry) = self.accounts.get_mut(account) else {
+            return Err(NetworkError::Qr("its account is gone"));
+        };
         let key_index = u32::from(number - FIRST_DEVICE) + 1;
         let signed = sign_device(entry, (account, now), key_index, identity, secret)
             .map_err(|error| SignalError::Keys(error.into()))?;
-        let paired = Paired { phone: entry.phone.to_string(), lid: entry.lid.to_string(), device: number };
+        entry.gate.remember(secret);
         offer.outbound.send(pairing_iq(&id, pair_success(entry, number, signed), now));
         let device = new_device(key_index, identity, offer.registration);
         let unsigned = Unsigned { connection: offer.connection, account, number, device, named: offer.name.is_some() };
         self.pairings.unsigned.insert(id, unsigned);
-        Ok(paired)
+        Ok(())
     }
 
     /// Links the client behind a connection to an account: a code was typed instead of a QR code scanned.
@@ -254,7 +280,8 @@ pub(crate) fn raw_id(account: usize) -> u32 {
 }
 
 fn pair_success(account: &Account, number: u16, signed: Vec<u8>) -> Node {
-    let props = ClientPairingProps { is_chat_db_lid_migrated: Some(true), ..Default::default() }.encode_to_vec();
+    let migrated = Some(account.migrated_at.is_some());
+    let props = ClientPairingProps { is_chat_db_lid_migrated: migrated, ..Default::default() }.encode_to_vec();
     let device = NodeBuilder::new("device")
         .attr("jid", Jid::pn_device(account.phone.as_ref(), number))
         .attr("lid", Jid::lid_device(account.lid.as_ref(), number));
@@ -286,5 +313,6 @@ fn new_device(key_index: u32, identity: &[u8; 32], registration: DevicePairingRe
         keys_shared: false,
         notify: None,
         chat_states: ChatStates::new(),
+        missed_presence: std::collections::BTreeSet::new(),
     }
 }

@@ -82,6 +82,11 @@ impl Network {
         for delivery in waiting {
             self.hand_to_phone(account, delivery);
         }
+        let companions: Vec<u16> =
+            self.state().accounts.get(account).into_iter().flat_map(|entry| entry.devices.keys().copied()).collect();
+        for companion in companions {
+            self.share_keys_once(account, companion);
+        }
         if online {
             self.state().resume_scripts(account, moment_ms);
         }
@@ -113,17 +118,22 @@ impl Network {
         self.messages(phone)
     }
 
-    /// The person reads messages of others, all unread ones or those with these ids; the companions that sent them
-    /// get read receipts. Gives how many were unread.
+    /// The person reads messages of others, all unread ones or those with these ids; who sent them gets read receipts.
+    /// Gives how many were unread.
     pub fn mark_read(&self, phone: &str, ids: Option<&[String]>) -> Result<usize, NetworkError> {
         let mut state = self.state();
         let account = state.known_phone(phone)?;
-        let read = state.accounts.get_mut(account).map(|entry| entry.chat.mark_read(ids));
-        let (count, receipts) = read.unwrap_or_default();
-        for receipt in receipts {
-            state.phone_receipt(account, &receipt, Some("read"));
-        }
-        Ok(count)
+        let read = state.accounts.get_mut(account).map(|entry| entry.chat.mark_read(ids)).unwrap_or_default();
+        Ok(state.tell_of_reading(account, read, "read"))
+    }
+
+    /// The person plays messages of others with these ids, those that can be played; who sent them is told. Gives how
+    /// many there were.
+    pub fn mark_played(&self, phone: &str, ids: &[String]) -> Result<usize, NetworkError> {
+        let mut state = self.state();
+        let account = state.known_phone(phone)?;
+        let played = state.accounts.get_mut(account).map(|entry| entry.chat.mark_played(ids)).unwrap_or_default();
+        Ok(state.tell_of_reading(account, played, "played"))
     }
 
     /// The person unlinks a companion, or all of them. Gives how many.

@@ -14,13 +14,15 @@ use crate::network::people::digits;
 use crate::network::phone_outbound::Letter;
 use crate::network::{Network, NetworkError, PhoneMessage, Refusal};
 
+/// Where people put what everybody they know may see.
+pub(crate) const STATUS: &str = "status@broadcast";
 /// The longest text; the real limit is 65,536 characters.
 const MAX_TEXT: usize = 65_536;
 /// WhatsApp's limit of a poll's options.
 const MAX_OPTIONS: usize = 12;
 
 impl Network {
-    /// A phone sends a text to another account or a group. Gives the stanza id.
+    /// A phone sends a text to another account, a group or, as a status, to everybody it knows. Gives the stanza id.
     pub fn send_text(&self, from: &str, to: &str, text: &str) -> Result<String, NetworkError> {
         self.send_from_phone(from, to, &Letter::new("text", content::text(checked(text)?)))
     }
@@ -29,6 +31,9 @@ impl Network {
     pub fn send_file(&self, from: &str, to: &str, file: &Attachment) -> Result<String, NetworkError> {
         let family = media::family_of(&file.kind);
         let family = family.ok_or(NetworkError::invalid("kind", "must be image, video, audio, voice or document"))?;
+        if file.view_once && !matches!(file.kind.as_str(), "image" | "video" | "voice") {
+            return Err(NetworkError::invalid("view_once", "is for images, videos and voice messages"));
+        }
         if file.bytes.is_empty() || file.bytes.len() > MAX_FILE {
             return Err(NetworkError::invalid("file", "must be 1 byte to 100 MiB"));
         }
@@ -36,7 +41,7 @@ impl Network {
         let mut sealed = sealed.ok_or(NetworkError::invalid("file", "cannot be encrypted"))?;
         let path = self.media().put(std::mem::take(&mut sealed.data_to_upload).into());
         let message = media::message(file, &sealed, &path, &public_url(&path));
-        self.send_from_phone(from, to, &Letter::new("media", message))
+        self.send_from_phone(from, to, &Letter::new("media", message).once(file.view_once))
     }
 
     /// A phone sends a picture; the short form of [`Network::send_file`].
@@ -49,7 +54,7 @@ impl Network {
     ) -> Result<String, NetworkError> {
         let mime = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
         let (kind, mime, caption) = ("image".to_owned(), mime.to_owned(), caption.to_owned());
-        self.send_file(phone, to, &Attachment { kind, bytes, mime, caption, file_name: None })
+        self.send_file(phone, to, &Attachment { kind, bytes, mime, caption, file_name: None, view_once: false })
     }
 
     /// A person puts an emoji on a message the phone shows, or takes it back with an empty one.
@@ -160,7 +165,7 @@ impl Network {
 
     /// Sends to a person or a group. Who is written to for the first time is no stranger any more.
     pub(crate) fn send_from_phone(&self, from: &str, to: &str, letter: &Letter) -> Result<String, NetworkError> {
-        if to.ends_with("@g.us") {
+        if to.ends_with("@g.us") || to == STATUS {
             return self.send_to_group(from, to, letter);
         }
         let to = to.split('@').next().unwrap_or(to);

@@ -13,12 +13,14 @@ use waproto::whatsapp::message::{
     PeerDataOperationRequestType,
 };
 use waproto::whatsapp::{
-    Conversation, HistorySync, HistorySyncMsg, Message, MessageKey, PhoneNumberToLIDMapping, Pushname, WebMessageInfo,
+    Conversation, GlobalSettings, HistorySync, HistorySyncMsg, Message, MessageKey, PhoneNumberToLIDMapping, Pushname,
+    WebMessageInfo,
 };
 
 use crate::content;
 use crate::content::media;
-use crate::network::{Account, Network, PhoneMessage, State};
+use crate::network::chat::Entry;
+use crate::network::{Account, Network, State};
 
 /// A longer history than this is uploaded instead of standing in the message.
 const MAX_INLINE: usize = 4 << 10;
@@ -91,7 +93,7 @@ impl Network {
         let keys = request.placeholder_message_resend_request.iter().filter_map(|asked| asked.message_key.as_option());
         let found = keys.filter_map(|key| {
             let own = state.accounts.get(phone)?;
-            let info = state.web_message(own, own.chat.find(key.id.as_deref()?)?);
+            let info = state.web_message(own, own.chat.entry(key.id.as_deref()?)?);
             let info = WebMessageInfo { key: MessageField::some(key.clone()), ..info };
             Some(PeerDataOperationResult {
                 placeholder_message_resend_response: MessageField::some(PlaceholderMessageResendResponse {
@@ -128,12 +130,13 @@ impl State {
         }
     }
 
-    fn history(&self, account: usize, kind: ChunkType, messages: &[PhoneMessage]) -> HistorySync {
+    fn history(&self, account: usize, kind: ChunkType, messages: &[Entry]) -> HistorySync {
         let Some(own) = self.accounts.get(account) else { return HistorySync::default() };
         let mut chats: BTreeMap<String, Vec<HistorySyncMsg>> = BTreeMap::new();
         let mut people = BTreeMap::new();
-        for (order, message) in messages.iter().enumerate() {
-            let info = self.web_message(own, message);
+        for (order, told) in messages.iter().enumerate() {
+            let message = &told.message;
+            let info = self.web_message(own, told);
             let chat = info.key.as_option().and_then(|key| key.remote_jid.clone()).unwrap_or_default();
             let entry = HistorySyncMsg { message: MessageField::some(info), msg_order_id: Some(order as u64 + 1) };
             chats.entry(chat).or_default().push(entry);
@@ -154,12 +157,19 @@ impl State {
             pushnames: people.values().map(|person| pushname(person)).collect(),
             phone_number_to_lid_mappings: people.values().map(|person| mapping(person)).collect(),
             nct_salt: Some(own.profile.salt.clone()).filter(|_| own.profile.salt_by.0),
+            global_settings: own.migrated_at.map_or_else(MessageField::none, |at| {
+                MessageField::some(GlobalSettings {
+                    chat_db_lid_migration_timestamp: i64::try_from(at).ok(),
+                    ..Default::default()
+                })
+            }),
             ..Default::default()
         }
     }
 
     /// A shown message as histories carry it.
-    fn web_message(&self, own: &Account, message: &PhoneMessage) -> WebMessageInfo {
+    fn web_message(&self, own: &Account, told: &Entry) -> WebMessageInfo {
+        let message = &told.message;
         let jid = |phone: &str| {
             let account = self.account_by_phone(phone).and_then(|account| self.accounts.get(account));
             account.map(|account| account.jid(0, true).to_string())
@@ -175,7 +185,7 @@ impl State {
                 id: Some(message.id.clone()),
                 participant: participant.clone(),
             }),
-            message: MessageField::some(content::text(&message.text)),
+            message: MessageField::some(told.content()),
             message_timestamp: Some(message.received_at / 1000),
             participant,
             ..Default::default()

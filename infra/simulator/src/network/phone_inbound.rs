@@ -276,7 +276,7 @@ impl State {
             expires_s: shown.expires_s,
             ..PhoneMessage::default()
         };
-        let behind = Behind { receipt, secret: shown.secret, file: shown.media };
+        let behind = Behind { receipt, secret: shown.secret, file: shown.media, original: shown.original };
         let (author, in_group, id, text) =
             (place.author, message.chat.is_some(), message.id.clone(), message.text.clone());
         let account = self.accounts.get_mut(phone);

@@ -52,11 +52,17 @@ pub(crate) struct Letter {
     pub(crate) kind: &'static str,
     /// `1` for an edit, `7` for a revocation.
     pub(crate) edit: Option<&'static str>,
+    /// Whether it may be looked at once, which only phones show.
+    pub(crate) once: bool,
 }
 
 impl Letter {
     pub(crate) fn new(kind: &'static str, message: Message) -> Self {
-        Self { message, kind, edit: None }
+        Self { message, kind, edit: None, once: false }
+    }
+
+    pub(crate) fn once(self, once: bool) -> Self {
+        Self { once, ..self }
     }
 
     pub(crate) fn edited(self, edit: &'static str) -> Self {
@@ -94,6 +100,8 @@ struct Route {
     sender_pn: Jid,
     sender_lid: Jid,
     recipient_pn: Jid,
+    /// Whether the recipient knows people by LID.
+    by_lid: bool,
     name: String,
     endpoint: Arc<Mutex<SignalEndpoint>>,
     recipient_devices: Vec<u16>,
@@ -109,14 +117,18 @@ impl Network {
         // Held over the whole send, so that two sends of one phone do not cross.
         let endpoint = Arc::clone(&route.endpoint);
         let mut endpoint = lock(&endpoint);
-        let shell = route.shell_for_recipient(letter);
-        for device in &route.recipient_devices {
-            self.send_sealed(&mut endpoint, &route, (route.recipient, *device), &shell, &padded)?;
-        }
-        let copy = content::sent_copy(letter.message.clone(), route.recipient_pn.to_string());
-        let (copy, shell) = (content::padded(&copy).into(), route.shell_for_own(letter));
-        for device in &route.own_devices {
-            self.send_sealed(&mut endpoint, &route, (route.sender, *device), &shell, &copy)?;
+        let (for_recipient, for_own) = (route.shell_for_recipient(letter), route.shell_for_own(letter));
+        if letter.once {
+            self.withhold(&route, for_recipient, for_own);
+        } else {
+            for device in &route.recipient_devices {
+                self.send_sealed(&mut endpoint, &route, (route.recipient, *device), &for_recipient, &padded)?;
+            }
+            let copy = content::sent_copy(letter.message.clone(), route.recipient_pn.to_string());
+            let copy = content::padded(&copy).into();
+            for device in &route.own_devices {
+                self.send_sealed(&mut endpoint, &route, (route.sender, *device), &for_own, &copy)?;
+            }
         }
         let shown = letter.shown();
         let media = self.media_of(&shown);
@@ -127,6 +139,18 @@ impl Network {
         let plain = Plain { id: route.id.clone(), sender: route.sender, group: None, shown };
         self.deliver_to_phone(route.recipient, PhoneDelivery::Plain(plain));
         Ok(route.id)
+    }
+
+    /// Companions are told that there is something, and not what.
+    fn withhold(&self, route: &Route, for_recipient: Node, for_own: Node) {
+        let (for_recipient, for_own) = (withheld(for_recipient), withheld(for_own));
+        let mut state = self.state();
+        for device in &route.recipient_devices {
+            state.push(route.recipient, *device, for_recipient.clone());
+        }
+        for device in &route.own_devices {
+            state.push(route.sender, *device, for_own.clone());
+        }
     }
 
     fn route(&self, from: &str, to: &str) -> Result<Route, NetworkError> {
@@ -149,6 +173,7 @@ impl Network {
             sender_pn: from.jid(0, false),
             sender_lid: from.jid(0, true),
             recipient_pn: to.jid(0, false),
+            by_lid: to.migrated_at.is_some(),
             name: from.name.clone(),
             endpoint: Arc::clone(&from.endpoint),
             recipient_devices: if blocked { Vec::new() } else { to.devices.keys().copied().collect() },
@@ -216,15 +241,17 @@ impl Network {
         Ok(Some(NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind).bytes(sealed.bytes).build()))
     }
 
-    /// Gives a companion that uploaded its first keys the app-state keys and an empty history.
-    pub(crate) fn share_keys_once(&self, session: Session) {
+    /// Gives a companion that uploaded its first keys the app-state keys and the history; a phone that is off does so
+    /// when it is on again.
+    pub(crate) fn share_keys_once(&self, account: usize, device: u16) {
         let first = {
             let mut state = self.state();
-            let device = state.device(session.account, session.device);
+            let is_on = state.accounts.get(account).is_some_and(|account| account.online);
+            let device = state.device(account, device).filter(|device| is_on && !device.one_time.is_empty());
             device.is_some_and(|device| !std::mem::replace(&mut device.keys_shared, true))
         };
         if first {
-            self.share_keys(session.account, session.device);
+            self.share_keys(account, device);
         }
     }
 
@@ -272,8 +299,11 @@ impl Network {
 
 impl Route {
     fn shell_for_recipient(&self, letter: &Letter) -> Node {
-        letter
-            .stanza(&self.id, self.now, &self.name)
+        let shell = letter.stanza(&self.id, self.now, &self.name);
+        if !self.by_lid {
+            return shell.attr("from", self.sender_pn.clone()).attr("sender_lid", self.sender_lid.clone()).build();
+        }
+        shell
             .attr("from", self.sender_lid.clone())
             .attr("addressing_mode", "lid")
             .attr("sender_pn", self.sender_pn.clone())
@@ -287,6 +317,13 @@ impl Route {
             .attr("recipient", self.recipient_pn.clone())
             .build()
     }
+}
+
+/// The stanza of a message that only phones may show.
+pub(crate) fn withheld(mut shell: Node) -> Node {
+    let placeholder = NodeBuilder::new("unavailable").attr("type", "view_once").build();
+    shell.content = Some(wacore_binary::NodeContent::Nodes(vec![placeholder]));
+    shell
 }
 
 fn message(id: &str, from: Jid, now: u64) -> NodeBuilder {

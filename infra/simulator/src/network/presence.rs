@@ -1,5 +1,5 @@
-//! Who is there and who is typing. Presence is told to whoever subscribed and only while they are connected; a chat
-//! state waits for an absent companion a few seconds and is then dropped.
+//! Who is there and who is typing. Presence is told to whoever subscribed; who was away learns the state of the moment
+//! when it is back. A chat state waits for an absent companion a few seconds and is then dropped.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -144,10 +144,26 @@ impl State {
         }
         let subscribers: Vec<((usize, u16), bool)> =
             presence.subscribers.iter().map(|(who, by_lid)| (*who, *by_lid)).collect();
-        for ((viewer, device), by_lid) in subscribers {
+        for ((viewer, number), by_lid) in subscribers {
             let node = self.presence_node(account, viewer, by_lid);
-            self.write_to(viewer, device, node);
+            match self.device(viewer, number) {
+                Some(device) if !device.is_active() => {
+                    device.missed_presence.insert(account);
+                }
+                _ => self.write_to(viewer, number, node),
+            }
         }
+    }
+
+    /// How those are now whose coming and going a device missed.
+    pub(crate) fn missed_presence(&mut self, session: Session) -> Vec<Node> {
+        let Some(device) = self.device(session.account, session.device) else { return Vec::new() };
+        let missed = std::mem::take(&mut device.missed_presence);
+        let state = |account: usize| {
+            let by_lid = *self.accounts.get(account)?.presence.subscribers.get(&session.target())?;
+            Some(self.presence_node(account, session.account, by_lid))
+        };
+        missed.into_iter().filter_map(state).collect()
     }
 
     /// Brings a chat state to every companion of the other side, and notes it on the phones.

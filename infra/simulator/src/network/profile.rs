@@ -12,6 +12,8 @@ use crate::stanza;
 
 const MAX_ABOUT: usize = 139;
 const MAX_PICTURE: usize = 1 << 20;
+/// How many groups' pictures one request may ask for.
+const MAX_PICTURES: usize = 1_000;
 
 /// What an account shows, and whom it lets see and write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,6 +124,26 @@ impl Network {
             .attr("url", url)
             .attr("direct_path", picture.path.as_str());
         Answer::With(node.build())
+    }
+
+    /// The pictures of several groups, as far as there are any and one is in the groups.
+    pub(crate) fn group_pictures(&self, viewer: usize, asked: &Node) -> Answer {
+        let state = self.state();
+        let wanted = asked.get_children_by_tag("picture").take(MAX_PICTURES);
+        let nodes = wanted.filter_map(|wanted| {
+            let jid = stanza::jid(wanted, "jid")?;
+            let group = state.group(&jid).filter(|group| group.members.contains_key(&viewer))?;
+            let picture = group.picture.as_ref()?;
+            let node = NodeBuilder::new("picture")
+                .attr("jid", jid)
+                .attr("id", picture.id)
+                .attr("type", stanza::attribute(wanted, "type").unwrap_or("preview".into()).into_owned())
+                .attr("url", format!("https://{}{}", self.media().host(), picture.path))
+                .attr("direct_path", picture.path.as_str());
+            Some(node.build())
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        Answer::With(NodeBuilder::new("pictures").children(nodes).build())
     }
 
     fn change_picture(&self, session: Session, iq: &Node, child: Option<&Node>) -> Answer {

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
+use crate::network::chat::Reading;
 use crate::network::{Account, Network, Outbound, Session, State};
 use crate::stanza;
 
 /// A receipt's `type`s that stay between a companion and its phone.
 const BETWEEN_OWN_DEVICES: [&str; 2] = ["peer_msg", "hist_sync"];
+/// Those that say that the person read or played something, and those of people who do not tell others so.
+const READ: [&str; 2] = ["read", "read-self"];
+const PLAYED: [&str; 2] = ["played", "played-self"];
 
 impl Network {
     /// Takes a companion's receipt.
@@ -22,7 +26,8 @@ impl Network {
         {
             let mut state = self.state();
             // "Read" says nothing about having stored the message; the receipt before it did.
-            if !matches!(kind.as_deref(), Some("read" | "played")) {
+            let says = |kinds: &[&str]| kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+            if !says(&READ) && !says(&PLAYED) {
                 for id in &ids {
                     state.settle(session, "message", id, None);
                 }
@@ -34,8 +39,14 @@ impl Network {
             }
             outbound.send(ack.build());
             let Some(to) = &to else { return };
-            if kind.as_deref().is_some_and(|kind| BETWEEN_OWN_DEVICES.contains(&kind)) {
+            if says(&BETWEEN_OWN_DEVICES) {
                 return;
+            }
+            if says(&READ) || says(&PLAYED) {
+                state.note_reading(session.account, &ids, says(&PLAYED));
+                if says(&["read-self", "played-self"]) {
+                    return;
+                }
             }
             if kind.as_deref() == Some("server-error") {
                 drop(state);
@@ -74,6 +85,34 @@ fn is_shared(jid: &Jid) -> bool {
 }
 
 impl State {
+    /// A companion's person read or played something: the phone shows it so too, and tells nobody again.
+    fn note_reading(&mut self, account: usize, ids: &[String], played: bool) {
+        let Some(account) = self.accounts.get_mut(account) else { return };
+        let _told_by_the_companion = account.chat.mark_read(Some(ids));
+        if played {
+            let _told_by_the_companion = account.chat.mark_played(ids);
+        }
+    }
+
+    /// A person read or played something on the phone: the companions that sent it are told, and the phones show it,
+    /// unless the person does not let others know; in groups that is not asked. Gives how much it was.
+    pub(crate) fn tell_of_reading(&mut self, reader: usize, what: Vec<Reading>, kind: &'static str) -> usize {
+        let count = what.len();
+        let privacy = self.accounts.get(reader).and_then(|account| account.profile.privacy.get("readreceipts"));
+        let keeps_quiet = privacy.is_some_and(|value| value == "none");
+        for reading in what.into_iter().filter(|reading| reading.is_in_chat || !keeps_quiet) {
+            let Some(author) = reading.author else { continue };
+            let told = match &reading.receipt {
+                Some(receipt) => self.phone_receipt(reader, receipt, Some(kind)),
+                None => !self.receipt_gets_lost(author, reader),
+            };
+            if let Some(account) = self.accounts.get_mut(author).filter(|_| told && !reading.is_in_chat) {
+                account.chat.peer_read(&reading.id, kind == "played");
+            }
+        }
+        count
+    }
+
     fn forward_receipt(
         &mut self,
         session: Session,
@@ -106,9 +145,10 @@ impl State {
             return;
         }
         let Some(account) = self.accounts.get_mut(target) else { return };
-        if !own && matches!(stanza::attribute(receipt, "type").as_deref(), Some("read" | "played")) {
+        let kind = stanza::attribute(receipt, "type");
+        if !own && matches!(kind.as_deref(), Some("read" | "played")) {
             for id in ids {
-                account.chat.peer_read(id);
+                account.chat.peer_read(id, kind.as_deref() == Some("played"));
             }
         }
         let companions: Vec<u16> = account.devices.keys().copied().collect();
@@ -126,17 +166,19 @@ impl State {
         }
     }
 
-    /// A receipt of a phone to the companion that sent the message; `kind` is absent for "delivered".
-    pub(crate) fn phone_receipt(&mut self, phone: usize, about: &Receipted, kind: Option<&'static str>) {
+    /// A receipt of a phone to the companion that sent the message; `kind` is absent for "delivered". Gives whether
+    /// no rule swallowed it.
+    pub(crate) fn phone_receipt(&mut self, phone: usize, about: &Receipted, kind: Option<&'static str>) -> bool {
         if phone != about.sender && self.receipt_gets_lost(about.sender, phone) {
-            return;
+            return false;
         }
-        let Some(account) = self.accounts.get(phone) else { return };
+        let Some(account) = self.accounts.get(phone) else { return false };
         let mut receipt = about.receipt_from(account).attr("t", self.now_seconds());
         if let Some(kind) = kind {
             receipt = receipt.attr("type", kind);
         }
         self.push(about.sender, about.device, receipt.build());
+        true
     }
 }
 

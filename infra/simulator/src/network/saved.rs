@@ -14,7 +14,9 @@ use crate::network::app_state::AppState;
 use crate::network::chat::{Chat, Entry};
 use crate::network::delivery::DeviceQueue;
 use crate::network::groups::Group;
+use crate::network::media::SavedMedia;
 use crate::network::newsletters::Newsletters;
+use crate::network::passkey_links::Gate;
 use crate::network::phone_inbound::PhoneDelivery;
 use crate::network::phone_outbound::SentStanzas;
 use crate::network::presence::{ChatStates, Presence};
@@ -38,6 +40,15 @@ pub(crate) struct SavedNetwork {
     groups: Vec<Group>,
     #[serde(default)]
     newsletters: Newsletters,
+    #[serde(default)]
+    media: SavedMedia,
+}
+
+impl SavedNetwork {
+    /// Which files there are; their contents stand elsewhere.
+    pub(crate) fn take_media(&mut self) -> SavedMedia {
+        std::mem::take(&mut self.media)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +72,16 @@ struct SavedAccount {
     profile: Profile,
     #[serde(default)]
     app_state: AppState,
+    #[serde(default)]
+    gate: Gate,
+    #[serde(default = "long_ago")]
+    migrated_at: Option<u64>,
+}
+
+/// Accounts of earlier files all went by LID.
+#[expect(clippy::unnecessary_wraps, reason = "the field's type")]
+fn long_ago() -> Option<u64> {
+    Some(0)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,7 +102,7 @@ struct SavedDevice {
 impl Network {
     /// A picture of the network. Phones are taken one after the other, so a message under way may be in one and not
     /// in the other; receipts and retries heal that, as after any crash.
-    pub(crate) fn save(&self) -> Result<SavedNetwork, SignalError> {
+    pub(crate) fn save(&self, media: SavedMedia) -> Result<SavedNetwork, SignalError> {
         let count = self.state().accounts.len();
         let mut accounts = Vec::with_capacity(count);
         for index in 0..count {
@@ -97,7 +118,7 @@ impl Network {
             (state.agenda.save(), state.newsletters.clone(), state.groups.values().cloned().collect())
         };
         let time = self.clock().setting();
-        Ok(SavedNetwork { identity, restarts, time, agenda, accounts, groups, newsletters })
+        Ok(SavedNetwork { identity, restarts, time, agenda, accounts, groups, newsletters, media })
     }
 
     pub(crate) fn restore(saved: SavedNetwork, seed: u64, root: Option<&[u8; 32]>) -> Result<Self, SignalError> {
@@ -138,6 +159,8 @@ fn save_account(account: &Account, endpoint: SavedEndpoint) -> SavedAccount {
         blocked: account.blocked.clone(),
         profile: account.profile.clone(),
         app_state: account.app_state.clone(),
+        gate: account.gate.clone(),
+        migrated_at: account.migrated_at,
     }
 }
 
@@ -177,6 +200,8 @@ fn restore_account(saved: SavedAccount) -> Result<Account, SignalError> {
         profile: saved.profile,
         presence: Presence::default(),
         app_state: saved.app_state,
+        gate: saved.gate,
+        migrated_at: saved.migrated_at,
     })
 }
 
@@ -193,6 +218,7 @@ fn restore_device(saved: SavedDevice) -> (u16, Device) {
         keys_shared: saved.keys_shared,
         notify: saved.notify,
         chat_states: ChatStates::new(),
+        missed_presence: BTreeSet::new(),
     };
     (saved.number, device)
 }

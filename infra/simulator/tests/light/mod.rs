@@ -55,48 +55,73 @@ pub(crate) async fn pair<S: Future<Output = Result<()>>>(
     push_name: Option<&str>,
     scan: impl FnOnce(String) -> S,
 ) -> Result<Identity> {
-    let (noise, identity, signed, secret) = (new_key(), new_key(), new_key(), new_key());
-    let signature =
-        identity.calculate_signature(&signed.public_key.serialize(), &mut rand::make_rng::<rand::rngs::StdRng>())?;
-    let registration = DevicePairingRegistrationData {
-        e_regid: Some(vec![0, 0, 0x12, 0x34]),
-        e_keytype: Some(vec![5]),
-        e_ident: Some(identity.public_key.public_key_bytes().to_vec()),
-        e_skey_id: Some(vec![0, 0, 1]),
-        e_skey_val: Some(signed.public_key.public_key_bytes().to_vec()),
-        e_skey_sig: Some(signature.to_vec()),
-        ..Default::default()
-    };
-    let payload = ClientPayload {
-        push_name: push_name.map(str::to_owned),
-        device_pairing_data: buffa::MessageField::some(registration),
-        ..Default::default()
-    };
-    let (mut light, server) =
-        Light::first_contact(address, noise.clone(), buffa::Message::encode_to_vec(&payload)).await?;
-    let offer = light.until(|node| node.get_optional_child("pair-device").is_some()).await?;
-    light.send(&result_of(&offer)).await?;
-    let reference = offer.get_optional_child_by_tag(&["pair-device", "ref"]).context("no reference is offered")?;
-    let reference = String::from_utf8(bytes_of(reference))?;
-    let encode = |key: &KeyPair| BASE64_STANDARD.encode(key.public_key.public_key_bytes());
-    scan(format!("{reference},{},{},{},1", encode(&noise), encode(&identity), encode(&secret))).await?;
-    let success = light.until(|node| node.get_optional_child("pair-success").is_some()).await?;
-    let part =
-        |name: &str| success.get_optional_child("pair-success").and_then(|success| success.get_optional_child(name));
-    let jid = |name: &str| {
-        part("device").and_then(|device| device.attrs.get(name)).and_then(wacore_binary::NodeValue::to_jid)
-    };
-    let (pn, lid) = (jid("jid").context("no number")?, jid("lid").context("no LID")?);
-    let vouched = part("device-identity").map(bytes_of).context("no device identity")?;
-    // Nobody writes to this device with keys, so its own signature over the identity is left out.
-    let vouched: ADVSignedDeviceIdentityHMAC = buffa::Message::decode_from_slice(&vouched)?;
-    let signed = NodeBuilder::new("device-identity").attr("key-index", 1).bytes(vouched.details.unwrap_or_default());
-    let signed = NodeBuilder::new("pair-device-sign").children([signed.build()]).build();
-    let mut answer = result_of(&success);
-    answer.content = Some(NodeContent::Nodes(vec![signed]));
-    light.send(&answer).await?;
-    light.until(|node| node.tag == "stream:error").await?;
-    Ok(Identity { noise, server, phone: pn.user.to_string(), lid: lid.user.to_string(), device: pn.device })
+    let (newcomer, code) = Newcomer::begin(address, push_name).await?;
+    scan(code).await?;
+    newcomer.finish().await
+}
+
+/// A client that shows a QR code and is no companion yet.
+pub(crate) struct Newcomer {
+    pub(crate) light: Light,
+    server: [u8; 32],
+    pub(crate) noise: KeyPair,
+    pub(crate) identity: KeyPair,
+}
+
+impl Newcomer {
+    /// Connects, and gives the text of the QR code.
+    pub(crate) async fn begin(address: SocketAddr, push_name: Option<&str>) -> Result<(Self, String)> {
+        let (noise, identity, signed, secret) = (new_key(), new_key(), new_key(), new_key());
+        let signature = identity
+            .calculate_signature(&signed.public_key.serialize(), &mut rand::make_rng::<rand::rngs::StdRng>())?;
+        let registration = DevicePairingRegistrationData {
+            e_regid: Some(vec![0, 0, 0x12, 0x34]),
+            e_keytype: Some(vec![5]),
+            e_ident: Some(identity.public_key.public_key_bytes().to_vec()),
+            e_skey_id: Some(vec![0, 0, 1]),
+            e_skey_val: Some(signed.public_key.public_key_bytes().to_vec()),
+            e_skey_sig: Some(signature.to_vec()),
+            ..Default::default()
+        };
+        let payload = ClientPayload {
+            push_name: push_name.map(str::to_owned),
+            device_pairing_data: buffa::MessageField::some(registration),
+            ..Default::default()
+        };
+        let (mut light, server) =
+            Light::first_contact(address, noise.clone(), buffa::Message::encode_to_vec(&payload)).await?;
+        let offer = light.until(|node| node.get_optional_child("pair-device").is_some()).await?;
+        light.send(&result_of(&offer)).await?;
+        let reference = offer.get_optional_child_by_tag(&["pair-device", "ref"]).context("no reference is offered")?;
+        let reference = String::from_utf8(bytes_of(reference))?;
+        let encode = |key: &KeyPair| BASE64_STANDARD.encode(key.public_key.public_key_bytes());
+        let code = format!("{reference},{},{},{},1", encode(&noise), encode(&identity), encode(&secret));
+        Ok((Self { light, server, noise, identity }, code))
+    }
+
+    /// Signs what the phone vouched for, and is a companion.
+    pub(crate) async fn finish(self) -> Result<Identity> {
+        let Self { mut light, server, noise, .. } = self;
+        let success = light.until(|node| node.get_optional_child("pair-success").is_some()).await?;
+        let part = |name: &str| {
+            success.get_optional_child("pair-success").and_then(|success| success.get_optional_child(name))
+        };
+        let jid = |name: &str| {
+            part("device").and_then(|device| device.attrs.get(name)).and_then(wacore_binary::NodeValue::to_jid)
+        };
+        let (pn, lid) = (jid("jid").context("no number")?, jid("lid").context("no LID")?);
+        let vouched = part("device-identity").map(bytes_of).context("no device identity")?;
+        // Nobody writes to this device with keys, so its own signature over the identity is left out.
+        let vouched: ADVSignedDeviceIdentityHMAC = buffa::Message::decode_from_slice(&vouched)?;
+        let signed =
+            NodeBuilder::new("device-identity").attr("key-index", 1).bytes(vouched.details.unwrap_or_default());
+        let signed = NodeBuilder::new("pair-device-sign").children([signed.build()]).build();
+        let mut answer = result_of(&success);
+        answer.content = Some(NodeContent::Nodes(vec![signed]));
+        light.send(&answer).await?;
+        light.until(|node| node.tag == "stream:error").await?;
+        Ok(Identity { noise, server, phone: pn.user.to_string(), lid: lid.user.to_string(), device: pn.device })
+    }
 }
 
 fn result_of(request: &Node) -> Node {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hantar_simulator::SettingChange;
+use hantar_simulator::{SettingChange, StanzaDirection, StanzaFilter};
 use wacore::store::InMemoryBackend;
 use waproto::whatsapp::message::extended_text_message::FontType;
 use whatsapp_rust::StatusSendOptions;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Event;
 
-use crate::support::{PATIENCE, linked, pn, simulator, start_unscanned, texts_of};
+use crate::support::{PATIENCE, linked, pn, simulator, stanzas_out, start_unscanned, texts_of};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -101,6 +101,31 @@ async fn a_companion_asks_its_phone_for_older_messages() {
     let mut expected = ids[1..3].to_vec();
     expected.sort();
     assert_eq!(older, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_got_no_keys_asks_for_them_and_a_phone_that_was_off_answers() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(ANN, "Ann").unwrap();
+    network.create_phone(BEN, "Ben").unwrap();
+    // Something to read that takes the keys.
+    network.change_setting(ANN, &SettingChange::Contact { phone: BEN.into(), name: "Ben Tan".into() }).unwrap();
+    let ann = start_unscanned(&simulator, Arc::new(InMemoryBackend::new()), ANN).await;
+    let code = |event: &Event| match event {
+        Event::PairingQrCode(qr) => Some(qr.code.clone()),
+        _ => None,
+    };
+    network.scan_qr(&ann.event("QR code", code).await, Some(ANN)).unwrap();
+    network.set_online(ANN, false).unwrap();
+    let asked =
+        StanzaFilter { tag: Some("message".into()), direction: Some(StanzaDirection::In), ..StanzaFilter::default() };
+    let asked = network.wait_for_stanzas(&asked, 1, PATIENCE).await;
+    assert!(asked[0].xml.contains("category=\"peer\""), "{asked:?}");
+    assert!(stanzas_out(network, ANN, "message", "").is_empty());
+    network.set_online(ANN, true).unwrap();
+    ann.event("contact", |event| matches!(event, Event::ContactUpdate(_)).then_some(())).await;
+    ann.ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

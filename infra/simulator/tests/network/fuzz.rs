@@ -23,8 +23,9 @@ use crate::support::{admin, http, light as paired, linked, simulator, within};
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
 const EVE: &str = "60120000003";
-/// How long each test throws garbage.
+/// How long each test throws garbage, and how often at most.
 const BUDGET: Duration = Duration::from_secs(4);
+const MOST_ROUNDS: u32 = 5_000;
 
 fn dice() -> StdRng {
     let seed = std::env::var("HANTAR_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -58,11 +59,11 @@ fn bent(rng: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Does `round` again and again until the budget is used up; then somebody else's conversation still works.
+/// Does `round` again and again until the budget is used up, in time or in rounds; then somebody else's conversation still works.
 async fn again_and_again(simulator: &Simulator, mut round: impl AsyncFnMut()) {
     let mut rounds = 0_u32;
     let all = async {
-        loop {
+        while rounds < MOST_ROUNDS {
             within(round()).await;
             rounds += 1;
         }
@@ -292,10 +293,14 @@ async fn frames_of_any_length_and_content_end_their_own_connection() {
         let mut open = ann.log_in(simulator.address()).await.unwrap();
         for _ in 0..4 {
             let length: [u8; 3] = rng.random();
-            let frame = match rng.random_range(0..3) {
+            let valid = open.seal(marshal::marshal_auto(&stanza(&mut rng, 2)).unwrap_or_default()).unwrap();
+            let frame = match rng.random_range(0..5) {
                 0 => [&length[..], &noise(&mut rng, 200)].concat(),
                 1 => noise(&mut rng, 200),
-                _ => encode_frame(&noise(&mut rng, 200), None).unwrap(),
+                2 => encode_frame(&noise(&mut rng, 200), None).unwrap(),
+                // Announced as longer than anything that follows.
+                3 => [&[0xFF, 0xFF, 0xFF], &valid[3..]].concat(),
+                _ => bent(&mut rng, valid),
             };
             let _ = open.send_raw(frame).await;
         }
@@ -309,7 +314,7 @@ async fn handshakes_that_are_bent_or_left_half_way_leave_nothing_behind() {
     again_and_again(&simulator, async || {
         let mut socket = light::socket(simulator.address()).await.unwrap();
         let key = KeyPair::generate(&mut rng);
-        let xx = XxHandshakeState::new(key.clone(), noise(&mut rng, 60), &WA_CONN_HEADER).unwrap();
+        let mut xx = XxHandshakeState::new(key.clone(), noise(&mut rng, 60), &WA_CONN_HEADER).unwrap();
         let hello = if rng.random_bool(0.5) {
             // Encrypted to a key that is nobody's.
             let mut ik = IkHandshakeState::new(key, rng.random(), noise(&mut rng, 60), &WA_CONN_HEADER).unwrap();
@@ -321,11 +326,18 @@ async fn handshakes_that_are_bent_or_left_half_way_leave_nothing_behind() {
         let hello = encode_frame(&hello, Some(&WA_CONN_HEADER)).unwrap();
         let hello = if rng.random_bool(0.2) { bent(&mut rng, hello) } else { hello };
         let _ = socket.send(Message::Binary(hello.into())).await;
-        let finish = encode_frame(&noise(&mut rng, 200), None).unwrap();
+        // It answers, hangs up, or waits for more of what looks like a frame.
+        let (mut frames, moment) = (FrameDecoder::new(), Duration::from_millis(20));
+        let answer = tokio::time::timeout(moment, light::next_frame(&mut socket, &mut frames)).await;
+        let answer = answer.ok().and_then(Result::ok).filter(|_| rng.random_bool(0.8));
+        let finish = answer.and_then(|answer| xx.read_server_hello_and_build_client_finish(&answer).ok());
+        let finish = match finish {
+            Some(finish) => bent(&mut rng, finish),
+            None => noise(&mut rng, 200),
+        };
+        let finish = encode_frame(&finish, None).unwrap();
         let _ = socket.send(Message::Binary(finish.into())).await;
-        // It hangs up, or it waits for more of what looks like a frame: we leave either way.
-        let mut frames = FrameDecoder::new();
-        let _ = tokio::time::timeout(Duration::from_millis(20), light::next_frame(&mut socket, &mut frames)).await;
+        let _ = tokio::time::timeout(moment, light::next_frame(&mut socket, &mut frames)).await;
     })
     .await;
     // Those who left are forgotten; Ben of the closing conversation is the only one.

@@ -3,22 +3,32 @@
 
 mod account_state;
 mod admin;
+mod app_state;
+mod calls;
+mod channels;
 mod contents;
+mod device_lists;
 mod direct_messages;
 mod faults;
+mod files;
 mod fuzz;
 mod garbage;
 mod groups;
+mod invitations;
 mod iqs;
 mod isolation;
+mod keys;
+mod lids;
 #[path = "../light/mod.rs"]
-#[expect(dead_code, reason = "the load example uses more of it")]
 mod light;
 mod lines;
 mod media;
 mod page;
 mod pairing;
+mod passkeys;
 mod people;
 mod profiles;
+mod reading;
 mod server;
 mod support;
+mod tokens;

@@ -138,6 +138,7 @@ async fn a_file_for_a_group_is_shown_on_every_members_phone() {
         mime: "audio/ogg; codecs=opus".into(),
         caption: String::new(),
         file_name: None,
+        view_once: false,
     };
     network.send_file(ANN, &group.jid, &voice).unwrap();
     let shown = network.messages(BEN).unwrap();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use hantar_simulator::{Fault, FaultKind, Pattern, StanzaDirection, StanzaFilter};
+use hantar_simulator::{Fault, FaultKind, LoggedStanza, Pattern, StanzaDirection, StanzaFilter};
 use wacore::store::InMemoryBackend;
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::types::presence::ReceiptType;
 
-use crate::support::{PATIENCE, linked, simulator, simulator_keeping, start};
+use crate::support::{PATIENCE, becomes, linked, simulator, simulator_keeping, stanzas_out, start};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -133,4 +133,18 @@ async fn the_restart_order_comes_after_the_companions_signature() {
     let restart = log.iter().find(|entry| entry.tag == "stream:error").unwrap();
     assert_eq!((signed.direction, restart.direction), (StanzaDirection::In, StanzaDirection::Out));
     assert!(restart.seq > signed.seq && restart.at_ms - signed.at_ms >= 80, "{signed:?} {restart:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_logs_itself_out_is_a_device_of_the_phone_no_more() {
+    let simulator = simulator().await;
+    let (first, _second) = (linked(&simulator, ANN).await, linked(&simulator, ANN).await);
+    first.client.logout().await;
+    let network = simulator.network();
+    let left = || network.phone(ANN).unwrap().devices.iter().map(|device| device.id).collect::<Vec<_>>();
+    becomes(async || left() == [34]).await;
+    let told = |told: &LoggedStanza| told.device == Some(34) && !told.xml.contains(&format!("{ANN}:33@"));
+    becomes(async || stanzas_out(network, ANN, "notification", "<devices ").iter().any(told)).await;
+    let later = start(&simulator, Arc::clone(&first.backend), ANN).await;
+    later.event("LoggedOut", |event| matches!(event, Event::LoggedOut(_)).then_some(())).await;
 }

@@ -2,12 +2,18 @@
 
 use hantar_simulator::{StanzaDirection, StanzaFilter};
 use wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
+use wacore_binary::builder::NodeBuilder;
+use whatsapp_rust::SendOptions;
 use whatsapp_rust::types::events::Event;
 
-use crate::support::{PATIENCE, SILENCE, admin, linked, pn, simulator, text};
+use crate::light::request;
+use crate::support::{
+    PATIENCE, SILENCE, admin, advance, becomes, freeze, light, linked, pn, simulator, stanzas_out, text, within,
+};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
+const EVE: &str = "60120000003";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_subscribed_sees_a_person_come_and_go() {
@@ -147,4 +153,86 @@ async fn a_business_shows_its_card() {
     assert_eq!(admin(&simulator, "POST", &format!("/admin/phones/{BEN}/profile"), body).await.0, 204);
     let profile = ann.client.get_business_profile(&pn(BEN)).await.unwrap();
     assert_eq!(profile.map(|profile| profile.description), Some("noodles".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typing_waits_for_an_absent_companion_as_long_as_it_is_worth_showing() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(BEN, "Ben").unwrap();
+    let ann = light(&simulator, ANN).await;
+    freeze(network);
+    for (waited_ms, comes) in [(2_999, true), (3_000, false)] {
+        network.type_from_phone(BEN, ANN, "composing").unwrap();
+        advance(network, waited_ms);
+        let mut line = ann.come_online(simulator.address()).await.unwrap();
+        line.send(&request("w:p", "get", "alive", None)).await.unwrap();
+        let first = within(line.until(|node| node.tag == "iq" || node.tag == "chatstate")).await.unwrap();
+        assert_eq!(first.tag == "chatstate", comes, "{waited_ms}: {first:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_disappear_are_told_apart_and_so_are_the_settings_that_make_them() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    ann.send(BEN, "for ever").await;
+    ben.texts(1).await;
+    ann.client.set_chat_disappearing_timer(pn(BEN), 86_400).await.unwrap();
+    let options = SendOptions::default().with_ephemeral_expiration(86_400);
+    ann.client.send_message_with_options(pn(BEN), text("for a day"), options).await.unwrap();
+    let shown = network.wait_for_messages(BEN, 3, PATIENCE).await.unwrap();
+    let told: Vec<_> = shown.iter().map(|message| (message.kind.as_str(), message.text.as_str())).collect();
+    assert_eq!(told, [("text", "for ever"), ("ephemeral_setting", "86400"), ("text", "for a day")]);
+    assert_eq!((shown[0].expires_s, shown[2].expires_s), (0, 86_400));
+
+    ann.client.set_default_disappearing_mode(604_800).await.unwrap();
+    let changed = |event: &Event| match event {
+        Event::DisappearingModeChanged(change) => Some(change.duration),
+        _ => None,
+    };
+    assert_eq!(ben.event("disappearing mode", changed).await, 604_800);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_away_learns_of_a_person_once_as_it_is_now() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(BEN, "Ben").unwrap();
+    let ann = light(&simulator, ANN).await;
+    let subscribe = NodeBuilder::new("presence").attr("type", "subscribe").attr("to", pn(BEN)).build();
+    let mut line = ann.come_online(simulator.address()).await.unwrap();
+    line.send(&subscribe).await.unwrap();
+    within(line.until(|node| node.tag == "presence")).await.unwrap();
+    drop(line);
+    becomes(async || !network.phone(ANN).unwrap().devices[0].connected).await;
+    for available in [true, false, true] {
+        network.set_available(BEN, available).unwrap();
+    }
+    let mut line = ann.come_online(simulator.address()).await.unwrap();
+    let told = within(line.receive()).await.unwrap();
+    assert_eq!((told.tag.as_ref(), told.attrs.get("type").is_none()), ("presence", true), "{told:?}");
+    line.send(&request("w:p", "get", "alive", None)).await.unwrap();
+    assert_eq!(within(line.receive()).await.unwrap().tag, "iq");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_carry_the_name_their_companion_told_last() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    let (ann, eve) = (light(&simulator, ANN).await, linked(&simulator, EVE).await);
+    let mut line = ann.come_online(simulator.address()).await.unwrap();
+    for name in ["Ann", "Ann of the hills"] {
+        line.send(&NodeBuilder::new("presence").attr("name", name).build()).await.unwrap();
+        let to = eve.client.lid().unwrap();
+        let sealed = NodeBuilder::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![1; 40]).build();
+        let copy = NodeBuilder::new("to").attr("jid", to.clone()).children([sealed]).build();
+        let copies = NodeBuilder::new("participants").children([copy]).build();
+        let message = NodeBuilder::new("message").attr("id", name).attr("to", to.to_non_ad()).attr("type", "text");
+        line.send(&message.children([copies]).build()).await.unwrap();
+        within(line.until(|node| node.tag == "ack")).await.unwrap();
+    }
+    let told = stanzas_out(network, EVE, "message", "notify=");
+    assert!(told[0].xml.contains("notify=\"Ann\"") && told[1].xml.contains("notify=\"Ann of the hills\""), "{told:?}");
 }

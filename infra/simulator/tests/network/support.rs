@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hantar_simulator::{LoggedStanza, Network, Simulator, SimulatorConfig, StanzaDirection, StanzaFilter};
+use hantar_simulator::{LoggedStanza, Network, Simulator, SimulatorConfig, StanzaDirection, StanzaFilter, TimeChange};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -310,4 +310,29 @@ pub(crate) async fn light(simulator: &Simulator, phone: &str) -> Identity {
 /// What `work` gives; a test does not wait longer than [`PATIENCE`].
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
+}
+
+/// Waits until something is so.
+pub(crate) async fn becomes(mut is_so: impl AsyncFnMut() -> bool) {
+    let change = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(change).await;
+}
+
+/// The stanzas with this tag and text that went to an account's companions.
+pub(crate) fn stanzas_out(network: &Network, phone: &str, tag: &str, text: &str) -> Vec<LoggedStanza> {
+    let (phone, tag, direction) = (Some(phone.to_owned()), Some(tag.to_owned()), Some(StanzaDirection::Out));
+    let all = network.stanzas(&StanzaFilter { phone, tag, direction, ..StanzaFilter::default() });
+    all.into_iter().filter(|stanza| stanza.xml.contains(text)).collect()
+}
+
+pub(crate) fn freeze(network: &Network) {
+    network.change_time(TimeChange { frozen: Some(true), ..TimeChange::default() }).unwrap();
+}
+
+pub(crate) fn advance(network: &Network, ms: u64) {
+    network.change_time(TimeChange { advance_ms: Some(ms), ..TimeChange::default() }).unwrap();
 }

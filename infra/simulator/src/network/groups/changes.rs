@@ -62,7 +62,7 @@ pub(super) struct NewGroup {
 }
 
 impl State {
-    /// Makes a group and tells its members. Gives its id.
+    /// Makes a group and tells its members; who does not let the actor add it is invited. Gives its id.
     pub(super) fn create_group(&mut self, actor: usize, new: NewGroup) -> Result<String, Refusal> {
         let subject = checked(&new.subject, MAX_SUBJECT)?;
         if new.members.len() >= MAX_MEMBERS || self.groups.len() >= MAX_GROUPS {
@@ -70,7 +70,9 @@ impl State {
         }
         let now = self.now_seconds();
         let (id, code) = (self.ids.group(), self.ids.invite_code());
-        let mut members: BTreeMap<usize, Role> = new.members.iter().map(|member| (*member, Role::Member)).collect();
+        let (welcome, closed): (Vec<usize>, Vec<usize>) =
+            new.members.iter().copied().partition(|member| *member == actor || self.may_add(actor, *member));
+        let mut members: BTreeMap<usize, Role> = welcome.into_iter().map(|member| (member, Role::Member)).collect();
         members.insert(actor, Role::SuperAdmin);
         let mut group = Group {
             id: id.clone(),
@@ -96,6 +98,9 @@ impl State {
         let everybody = group.members.keys().copied().collect();
         self.groups.insert(id.clone(), group);
         self.notify_group(actor, &id, create, everybody);
+        for account in closed {
+            self.invite(actor, &id, account);
+        }
         Ok(id)
     }
 
@@ -137,7 +142,20 @@ impl State {
             return Err(Refusal::FORBIDDEN);
         }
         let mut told: BTreeSet<usize> = group.members.keys().copied().collect();
-        let outcomes: Vec<_> = accounts.iter().map(|account| (*account, group.change(*account, change))).collect();
+        let closed: BTreeSet<usize> = accounts
+            .iter()
+            .copied()
+            .filter(|account| change == MemberChange::Add && !told.contains(account) && !self.may_add(actor, *account))
+            .collect();
+        for account in &closed {
+            self.invite(actor, id, *account);
+        }
+        let group = self.groups.get_mut(id).ok_or(Refusal::NOT_FOUND)?;
+        let mut outcomes = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            let refused = closed.contains(account).then_some(Refusal::FORBIDDEN.code);
+            outcomes.push((*account, refused.or_else(|| group.change(*account, change))));
+        }
         let changed: Vec<usize> =
             outcomes.iter().filter(|(_, failure)| failure.is_none()).map(|(account, _)| *account).collect();
         if changed.is_empty() {

@@ -1,10 +1,10 @@
 //! Requests in the namespace `w:g2`: reads them, has them done and builds the answers.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, Node, NodeContent};
 
 use super::changes::{MemberChange, NewGroup, Setting};
-use super::{Place, TOGGLES};
+use super::{Place, Role, TOGGLES};
 use crate::network::iq::Answer;
 use crate::network::{Network, Refusal, Session, State};
 use crate::stanza;
@@ -21,6 +21,9 @@ impl Network {
         let to = stanza::jid(iq, "to").filter(wacore_binary::JidExt::is_group);
         let id = to.map(|to| to.user.to_string()).unwrap_or_default();
         let reads = stanza::attribute(iq, "type").as_deref() == Some("get");
+        if reads && child.tag == "pictures" {
+            return self.group_pictures(session.account, child);
+        }
         let mut state = self.state();
         let asked = Asked { actor: session.account, id: &id, child };
         let outcome = if reads { state.read_groups(&asked) } else { state.change_groups(&asked) };
@@ -46,7 +49,6 @@ impl State {
             "invite" => self.invite_code(asked, false),
             "membership_approval_requests" => self.membership_requests(asked),
             "query_linked" | "linked_groups_participants" | "sub_groups" => self.read_community(asked),
-            "pictures" => Ok(Answer::With(NodeBuilder::new("pictures").children([]).build())),
             _ => Ok(Answer::Unknown),
         }
     }
@@ -106,11 +108,26 @@ impl State {
             settings.extend(read_setting(part).transpose()?);
         }
         let place = self.asked_place(asked)?;
-        let members = self.named(child).into_iter().flatten().collect();
-        let new = NewGroup { subject: stanza::owned(child, "subject"), members, settings, place };
+        let members: Vec<usize> = self.named(child).into_iter().flatten().collect();
+        let new = NewGroup { subject: stanza::owned(child, "subject"), members: members.clone(), settings, place };
         let id = self.create_group(asked.actor, new)?;
         self.complete_community(asked, &id)?;
-        self.groups.get(&id).map(|group| Answer::With(self.group_node(group))).ok_or(Refusal::NOT_FOUND)
+        let group = self.groups.get(&id).ok_or(Refusal::NOT_FOUND)?;
+        let mut node = self.group_node(group);
+        let closed = members.into_iter().filter(|member| !group.members.contains_key(member));
+        let closed: Vec<Node> = closed.filter_map(|member| self.closed_node(&id, member)).collect();
+        if let Some(NodeContent::Nodes(parts)) = &mut node.content {
+            parts.extend(closed);
+        }
+        Ok(Answer::With(node))
+    }
+
+    /// Somebody who could not be put into a new group, with the invitation instead.
+    fn closed_node(&self, id: &str, account: usize) -> Option<Node> {
+        let mut node = self.member_node(account, Role::Member)?;
+        node.attrs.insert("error", Refusal::FORBIDDEN.code.to_string());
+        node.content = self.add_request(id, account).map(|request| NodeContent::Nodes(vec![request]));
+        Some(node)
     }
 
     fn asked_place(&self, asked: &Asked<'_>) -> Result<Place, Refusal> {
@@ -131,13 +148,17 @@ impl State {
         let named = self.named(asked.child);
         let known: Vec<usize> = named.iter().flatten().copied().collect();
         let outcomes = self.change_members(asked.actor, asked.id, change, &known)?;
-        let asked_jids = asked.child.get_children_by_tag("participant");
+        let (asked_id, asked_jids) = (asked.id, asked.child.get_children_by_tag("participant"));
         let nodes: Vec<Node> = asked_jids
             .zip(&named)
             .map(|(asked, account)| {
                 let outcome = outcomes.iter().find(|(changed, _)| Some(*changed) == *account);
                 let failure = outcome.map_or(Some(Refusal::NOT_FOUND.code), |(_, failure)| *failure);
-                self.outcome_node(asked, *account, failure)
+                let mut node = self.outcome_node(asked, *account, failure);
+                let invitation = account.filter(|_| failure == Some(Refusal::FORBIDDEN.code));
+                let invitation = invitation.and_then(|account| self.add_request(asked_id, account));
+                node.content = invitation.map(|request| NodeContent::Nodes(vec![request]));
+                node
             })
             .collect();
         if change == MemberChange::Remove && stanza::attribute(asked.child, "linked_groups").is_some() {

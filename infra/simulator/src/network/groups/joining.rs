@@ -1,4 +1,4 @@
-//! Ways into a group: its link, an invitation to one person, and the admins' decision where joining needs one.
+//! Ways into a group: its link, and the admins' decision where joining needs one.
 
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -47,39 +47,6 @@ impl State {
         self.join_or_ask(asked.actor, &id, "invite")
     }
 
-    /// An invitation to one person: by the code in its message.
-    pub(super) fn join_by_invitation(&mut self, asked: &Asked<'_>) -> Outcome {
-        let code = stanza::owned(asked.child, "code");
-        let group = self.groups.get_mut(asked.id).ok_or(Refusal::NOT_FOUND)?;
-        if group.invited.get(&asked.actor) != Some(&code) {
-            return Err(Refusal::GONE);
-        }
-        group.invited.remove(&asked.actor);
-        self.enter(asked.actor, asked.id, "invite")
-    }
-
-    pub(super) fn revoke_invitations(&mut self, asked: &Asked<'_>) -> Outcome {
-        let named = self.named(asked.child);
-        let group = self.groups.get_mut(asked.id).ok_or(Refusal::NOT_FOUND)?;
-        if !group.is_admin(asked.actor) {
-            return Err(Refusal::FORBIDDEN);
-        }
-        let revoked: Vec<bool> = named
-            .iter()
-            .map(|account| account.is_some_and(|account| group.invited.remove(&account).is_some()))
-            .collect();
-        let nodes: Vec<Node> = asked
-            .child
-            .get_children_by_tag("participant")
-            .zip(named)
-            .zip(revoked)
-            .map(|((asked, account), revoked)| {
-                self.outcome_node(asked, account, (!revoked).then_some(Refusal::NOT_FOUND.code))
-            })
-            .collect();
-        Ok(Answer::With(NodeBuilder::new("revoke").children(nodes).build()))
-    }
-
     /// Lets somebody in, or puts the wish before the admins.
     pub(super) fn join_or_ask(&mut self, actor: usize, id: &str, reason: &'static str) -> Outcome {
         let now = self.now_seconds();
@@ -102,7 +69,7 @@ impl State {
         Ok(Answer::With(NodeBuilder::new("membership_approval_request").attr("jid", jid).build()))
     }
 
-    fn enter(&mut self, actor: usize, id: &str, reason: &'static str) -> Outcome {
+    pub(super) fn enter(&mut self, actor: usize, id: &str, reason: &'static str) -> Outcome {
         let group = self.groups.get_mut(id).ok_or(Refusal::NOT_FOUND)?;
         if group.members.len() >= super::MAX_MEMBERS {
             return Err(Refusal::TOO_MANY);

@@ -80,7 +80,7 @@ impl Network {
 
 impl State {
     /// Every device of these accounts, the phones (device 0) too.
-    fn devices_of(&self, accounts: &[usize]) -> Vec<(usize, u16)> {
+    pub(crate) fn devices_of(&self, accounts: &[usize]) -> Vec<(usize, u16)> {
         let all = accounts.iter().flat_map(|account| {
             let companions = self.accounts.get(*account).into_iter().flat_map(|entry| entry.devices.keys().copied());
             std::iter::once(0).chain(companions).map(|device| (*account, device))

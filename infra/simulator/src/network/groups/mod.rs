@@ -2,6 +2,7 @@
 
 mod changes;
 mod community;
+mod invitations;
 mod iq;
 mod joining;
 mod messages;
@@ -54,12 +55,21 @@ pub(crate) struct Group {
     /// The settings with a word for a value: `member_add_mode`, `member_link_mode`.
     modes: BTreeMap<String, String>,
     code: String,
-    /// Invitations by message, still unused: whom, and the code.
-    invited: BTreeMap<usize, String>,
+    /// Invitations by message, still unused, by whom they are for.
+    invited: BTreeMap<usize, Invitation>,
     /// Who asks to be let in, and since when.
     requests: BTreeMap<usize, u64>,
     pub(crate) place: Place,
     pub(crate) picture: Option<Picture>,
+}
+
+/// An invitation to one person, who does not let others add it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Invitation {
+    pub(crate) code: String,
+    /// In seconds since 1970.
+    pub(crate) expires_at: u64,
+    by: usize,
 }
 
 /// Something somebody set at some time.
@@ -207,4 +217,9 @@ fn approval_node(on: bool) -> Node {
 
 fn mode_node(name: &str, value: &str) -> Node {
     NodeBuilder::new_dynamic(name.to_owned()).string_content(value).build()
+}
+
+/// The user part of a group's JID.
+fn group_id(id: &str) -> &str {
+    id.strip_suffix("@g.us").unwrap_or(id)
 }

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::ProtocolAddress;
 
 use super::changes::{MemberChange, NewGroup, Setting};
-use super::{Group, Place as GroupPlace, Role};
+use super::{Group, Place as GroupPlace, Role, group_id};
 use crate::content::{self, Shown};
 use crate::network::accounts::companion_address;
+use crate::network::phone_actions::STATUS;
 use crate::network::phone_inbound::{PhoneDelivery, Place, Plain};
-use crate::network::phone_outbound::Letter;
+use crate::network::phone_outbound::{Letter, withheld};
 use crate::network::{Network, NetworkError, Refusal, lock};
 use crate::signal::{SignalEndpoint, SignalError};
 
@@ -82,7 +83,9 @@ struct GroupRoute {
     id: String,
     now: u64,
     sender: usize,
+    /// The JID of the group or the status list, and what its keys go by.
     group: String,
+    key: String,
     jid: Jid,
     sender_lid: Jid,
     sender_pn: Jid,
@@ -96,14 +99,18 @@ struct GroupRoute {
 }
 
 impl Network {
-    /// A person makes a group with others. Gives how it looks.
+    /// A person makes a group with others; who does not let it add them is sent an invitation. Gives how it looks.
     pub fn create_group(&self, phone: &str, subject: &str, members: &[String]) -> Result<GroupView, NetworkError> {
         let mut state = self.state();
         let creator = state.known_phone(phone)?;
-        let members = members.iter().map(|member| state.known_phone(member)).collect::<Result<_, _>>()?;
-        let new = NewGroup { subject: subject.to_owned(), members, ..NewGroup::default() };
+        let members = members.iter().map(|member| state.known_phone(member)).collect::<Result<Vec<_>, _>>()?;
+        let new = NewGroup { subject: subject.to_owned(), members: members.clone(), ..NewGroup::default() };
         let id = state.create_group(creator, new)?;
+        let letters = state.invitation_letters(&id, &members);
         drop(state);
+        for (to, letter) in letters {
+            self.send_from_phone(phone, &to, &letter)?;
+        }
         self.group(&id)
     }
 
@@ -131,9 +138,13 @@ impl Network {
             (MemberChange::Promote, &change.promote),
             (MemberChange::Demote, &change.demote),
         ];
+        let mut letters = Vec::new();
         for (kind, phones) in lists.into_iter().filter(|(_, phones)| !phones.is_empty()) {
             let accounts = phones.iter().map(|phone| state.known_phone(phone)).collect::<Result<Vec<_>, _>>()?;
-            state.change_members(actor, id, kind, &accounts)?;
+            let outcomes = state.change_members(actor, id, kind, &accounts)?;
+            let invited = outcomes.iter().filter(|(_, failure)| *failure == Some(Refusal::FORBIDDEN.code));
+            let invited: Vec<usize> = invited.map(|(account, _)| *account).collect();
+            letters.extend(state.invitation_letters(id, &invited));
         }
         let settings = [
             change.subject.clone().map(Setting::Subject),
@@ -146,6 +157,10 @@ impl Network {
         }
         if change.leave {
             state.leave_group(actor, id)?;
+        }
+        drop(state);
+        for (to, letter) in letters {
+            self.send_from_phone(phone, &to, &letter)?;
         }
         Ok(())
     }
@@ -176,12 +191,15 @@ impl Network {
         let mut state = self.state();
         let sender = state.known_phone(from)?;
         let (stanza_id, now) = (state.ids.stanza_id(), state.now_seconds());
-        let group = state.groups.get(id).ok_or(Refusal::NOT_FOUND)?;
-        if !group.may_write(sender) {
-            return Err(Refusal::FORBIDDEN.into());
-        }
-        let jid = group.jid();
-        let members: Vec<usize> = group.members.keys().copied().collect();
+        let (jid, members) = if id == STATUS {
+            (Jid::status_broadcast(), state.status_viewers(sender))
+        } else {
+            let group = state.groups.get(id).ok_or(Refusal::NOT_FOUND)?;
+            if !group.may_write(sender) {
+                return Err(Refusal::FORBIDDEN.into());
+            }
+            (group.jid(), group.members.keys().copied().collect())
+        };
         let companions = members.iter().flat_map(|member| {
             let devices = state.accounts.get(*member).into_iter().flat_map(|account| account.devices.keys());
             devices.map(|device| (*member, *device))
@@ -193,6 +211,7 @@ impl Network {
             now,
             sender,
             group: jid.to_string(),
+            key: id.to_owned(),
             jid,
             sender_lid: account.jid(0, true),
             sender_pn: account.jid(0, false),
@@ -212,6 +231,17 @@ impl Network {
         route: &GroupRoute,
         letter: &Letter,
     ) -> Result<Copies, SignalError> {
+        let shell = letter
+            .stanza(&route.id, route.now, &route.name)
+            .attr("from", route.jid.clone())
+            .attr("participant", route.sender_lid.clone())
+            .attr("participant_pn", route.sender_pn.clone());
+        let shell = if route.jid.is_group() { shell.attr("addressing_mode", "lid") } else { shell }.build();
+        if letter.once {
+            // Companions are told that there is something, and not what.
+            let withheld = withheld(shell);
+            return Ok(route.companions.iter().map(|target| (*target, withheld.clone())).collect());
+        }
         if route.holders.is_empty() {
             endpoint.renew_sender_key(&route.group, &route.address);
         }
@@ -222,13 +252,6 @@ impl Network {
         let key_alone = content::padded(&key_alone);
         let again = content::with_distribution(letter.message.clone(), &route.group, key);
         let again: Arc<[u8]> = content::padded(&again).into();
-        let shell = letter
-            .stanza(&route.id, route.now, &route.name)
-            .attr("from", route.jid.clone())
-            .attr("participant", route.sender_lid.clone())
-            .attr("participant_pn", route.sender_pn.clone())
-            .attr("addressing_mode", "lid")
-            .build();
         let (mut stanzas, mut holders) = (Vec::new(), route.holders.clone());
         for target in &route.companions {
             let mut parts = Vec::new();
@@ -243,13 +266,19 @@ impl Network {
             stanzas.push((*target, stanza));
         }
         if let Some(account) = self.state().accounts.get_mut(route.sender) {
-            account.sender_key_holders.insert(route.jid.user.to_string(), holders);
+            account.sender_key_holders.insert(route.key.clone(), holders);
         }
         Ok(stanzas)
     }
 }
 
 impl crate::network::State {
+    /// Who sees what a person puts into the status: everybody it knows, but for who blocked it.
+    fn status_viewers(&self, author: usize) -> Vec<usize> {
+        let known = self.contacts(author).into_iter().filter(|viewer| !self.is_blocked(*viewer, author));
+        known.chain([author]).collect()
+    }
+
     fn group_view(&self, group: &Group) -> GroupView {
         let phone = |account: &usize| self.accounts.get(*account).map(|account| account.phone.to_string());
         let member = |(account, role): (&usize, &Role)| Some(MemberView { phone: phone(account)?, role: *role });
@@ -268,9 +297,4 @@ impl crate::network::State {
             },
         }
     }
-}
-
-/// The user part of a group's JID.
-fn group_id(id: &str) -> &str {
-    id.strip_suffix("@g.us").unwrap_or(id)
 }
