@@ -39,6 +39,8 @@ pub(crate) struct Estate {
     /// One that was read, and one that was uploaded.
     pub(crate) imports: [u64; 2],
     pub(crate) export: u64,
+    /// Of the campaign's results.
+    pub(crate) results: u64,
     pub(crate) erasure: u64,
     pub(crate) order: u64,
 }
@@ -154,6 +156,7 @@ impl Estate {
         ask(&format!("contacts/import/{read}/start"), json!({})).await;
         let uploaded = home.upload(&door, word, &text).await;
         let export = number(&door.get("/api/v1/contacts/export").await.data());
+        let results = number(&door.get(&format!("/api/v1/campaigns/{campaign}/export")).await.data());
         let erasure = number(&ask("contact-erasures", json!({ "phone": phone(8) })).await);
         let order = home.ordered().await;
         world.clock.advance(Duration::from_secs(1));
@@ -177,6 +180,7 @@ impl Estate {
             user,
             invitation,
             export,
+            results,
             erasure,
             order,
         }

@@ -110,6 +110,7 @@ fn campaigns(cases: &mut Cases, theirs: &Estate) {
     cases.list("/campaigns", &queries);
     for (method, path) in [
         ("GET", "/campaigns/{id}"),
+        ("GET", "/campaigns/{id}/export"),
         ("GET", "/campaigns/{id}/recipients"),
         ("POST", "/campaigns/{id}/pause"),
         ("POST", "/campaigns/{id}/resume"),
@@ -117,6 +118,8 @@ fn campaigns(cases: &mut Cases, theirs: &Estate) {
     ] {
         cases.missing(method, path, theirs.campaign, None);
     }
+    let results = format!("/campaigns/{}/export/{}", theirs.campaign, theirs.results);
+    cases.add(("GET", "/campaigns/{id}/export/{export}"), results, None, Missing);
     let device = theirs.home.device.0;
     let recipients = json!([{ "phone": "0123456789" }]);
     for (body, field) in [
@@ -366,7 +369,9 @@ async fn assert_absent(theirs: &Estate, ours: &Estate) {
     assert!(contacts.erasure(ErasureId(theirs.erasure)).await.unwrap().is_none());
     assert!(tenant.templates().template(TemplateId(theirs.template)).await.unwrap().is_none());
     assert!(tenant.endpoint(EndpointId(theirs.webhook)).await.unwrap().is_none());
-    assert!(tenant.files().export(ExportId(theirs.export)).await.unwrap().is_none());
+    for export in [theirs.export, theirs.results] {
+        assert!(tenant.files().export(ExportId(export)).await.unwrap().is_none());
+    }
     assert!(tenant.ledger().order(OrderId(theirs.order)).await.unwrap().is_none());
     assert!(people.invitation(InvitationId(theirs.invitation)).await.unwrap().is_none());
     for id in [theirs.user, theirs.home.owner.0] {

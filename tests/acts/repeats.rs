@@ -150,6 +150,9 @@ impl Walk {
         self.of("POST", route, self.estate.imports[1], json!({}), json!({ "dry_run": true })).await;
         let group = format!("/contacts/export?group={}", self.estate.group);
         self.twice("GET", "/contacts/export", &group, None, Other::Path("/contacts/export".into())).await;
+        let results = format!("/campaigns/{}/export", self.estate.campaign);
+        let other = Other::Path(format!("{results}?format=xlsx"));
+        self.twice("GET", "/campaigns/{id}/export", &results, None, other).await;
     }
 
     async fn texts(&self) {
