@@ -116,7 +116,9 @@ async fn make(with: &RunParts<'_>, campaign: &Campaign, devices: &[Device]) -> R
     // Whoever was forgotten meanwhile is not written to, and not paid for.
     let (messages, forgotten): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.phone.is_some());
     with.tenant.campaigns().put_rows(&messages).await?;
-    with.tenant.campaigns().block_rows(&forgotten, with.clock.now()).await?;
+    if !forgotten.is_empty() {
+        with.tenant.campaigns().block_rows(&forgotten, with.clock.now()).await?;
+    }
     // The stream rings, too, but perhaps before the last of them has its turn.
     let rung = messages.iter().map(|message| message.device);
     ring_devices(with.queue, with.shards, campaign.account, rung).await?;
