@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use hantar_domain::ids::{OrderId, UserId};
+use hantar_domain::ids::{MessageId, OrderId, UserId};
 use hantar_domain::message::Fact;
 use hantar_domain::order::{Order, OrderState};
 use hantar_domain::price::{Amount, Currency};
 use hantar_domain::user::{Email, Role, User};
 use hantar_usecases::import_contacts::uploaded;
-use hantar_usecases::ports::{Clock as _, NewPassword, Sequence};
+use hantar_usecases::ports::{Clock as _, NewPassword, Refusal, Sequence};
 use serde_json::{Value, json};
 
 use crate::door::Door;
@@ -137,11 +137,12 @@ impl Estate {
         let waiting = number(&send(1, json!({})).await);
         let held = number(&send(1, json!({ "scheduled_at": "2026-12-24T09:00:00Z" })).await);
         let (sent, failed) = (number(&send(2, json!({})).await), number(&send(3, json!({})).await));
-        for (id, fact) in [(sent, Fact::Acknowledged), (failed, Fact::Nacked)] {
-            let id = hantar_domain::ids::MessageId(id);
+        for id in [sent, failed].map(MessageId) {
             home.dispatch(id).await;
-            home.learn(id, fact).await;
         }
+        home.learn(MessageId(sent), Fact::Acknowledged).await;
+        let nack = Refusal { fact: Fact::Nacked, code: "463".into() };
+        home.tenant().refuse(MessageId(failed), &nack, home.process.clock.now()).await.unwrap();
         let said = home.hears(&format!("IN-{word}"), word).await;
         let row = json!({ "phone": phone(4), "body": word });
         ask("messages/bulk", json!({ "messages": [row] })).await;

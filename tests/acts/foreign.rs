@@ -15,7 +15,7 @@ use crate::estate::{Estate, PASSWORD};
 use crate::world::World;
 
 /// The numbers that the first account's things have; the other account's own lie before and after.
-const THEIRS: std::ops::RangeInclusive<u64> = 101..=200;
+const THEIRS: std::ops::RangeInclusive<u64> = 1_001..=2_000;
 
 /// What the answer has to be.
 #[derive(Clone, Copy, Debug)]
@@ -385,10 +385,11 @@ async fn neighbours(world: &World) -> (Estate, Estate) {
     let burn = async |sequences: &[Sequence]| {
         let process = world.process();
         for sequence in sequences {
-            process.numbers.next(*sequence).await.unwrap();
+            process.fleet.reserve(*sequence, 1_000).await.unwrap();
         }
     };
-    burn(&[Sequence::Accounts, Sequence::Users, Sequence::Tokens, Sequence::Devices]).await;
+    let shared = [Sequence::Accounts, Sequence::Users, Sequence::Tokens, Sequence::Devices];
+    burn(&shared).await;
     let home = world.home(50).await;
     let account = home.account;
     let own = [
@@ -407,6 +408,7 @@ async fn neighbours(world: &World) -> (Estate, Estate) {
     ];
     burn(&own.map(|sequence| sequence(account))).await;
     let theirs = Estate::of(world, home, "rahsia", "+60123451").await;
+    burn(&shared).await;
     let ours = Estate::of(world, world.home(50).await, "sendiri", "+60123452").await;
     let estates = [theirs.contact, theirs.home.device.0, theirs.home.owner.0, theirs.token, theirs.messages[4]];
     assert!(estates.iter().all(|number| THEIRS.contains(number)), "{estates:?}");
@@ -447,6 +449,11 @@ async fn no_route_shows_or_changes_anything_of_another_account() {
 async fn work_of_one_account_leaves_another_account_alone() {
     let world = World::new(552).await;
     let (theirs, ours) = neighbours(&world).await;
+    // Nothing of theirs is to be done any more.
+    let cancel = format!("/api/v1/campaigns/{}/cancel", theirs.campaign);
+    assert_eq!(theirs.door.ask("POST", &cancel, None, None).await.code(), 200);
+    theirs.home.process.work().await;
+    world.relay(&theirs.home.process).await;
     let before = stored(&world, theirs.home.account, theirs.home.device).await;
     let phone = json!({ "phone": theirs.phone(1) });
     assert_eq!(ours.door.post("/api/v1/contacts", &phone).await.code(), 201);

@@ -57,7 +57,8 @@ struct Walk {
 
 /// Where things are stored that a repeat writes for itself: what it was, and that its password was counted.
 fn is_of_the_request((_, pk, sk): &(String, String, String)) -> bool {
-    sk.starts_with("AT#") || pk.starts_with("GUESS#")
+    // A number that was drawn for nothing is a gap.
+    sk.starts_with("AT#") || pk.starts_with("GUESS#") || pk.starts_with("SEQ#")
 }
 
 impl Walk {
@@ -82,7 +83,7 @@ impl Walk {
         assert!(first.status.is_success(), "{what}: {}", first.json());
         let before = self.items().await;
         let again = ask(path, body.as_ref()).await;
-        assert_eq!((again.code(), again.json()), (first.code(), first.json()), "{what}");
+        assert_eq!((again.code(), steady(&again)), (first.code(), steady(&first)), "{what}");
         let after = self.items().await;
         let changed: Vec<_> = after.iter().filter(|(key, item)| before.get(*key) != Some(item)).collect();
         let invites = route == "/invitations";
@@ -220,6 +221,17 @@ impl Walk {
         }
         self.twice("POST", "/account/restore", "/account/restore", None, Other::Nothing).await;
     }
+}
+
+/// An answer without what is reckoned from the moment of asking: an estimate, and an address that is signed for an hour.
+fn steady(answer: &Answer) -> Value {
+    let mut json = answer.json();
+    for field in ["eta", "upload"] {
+        if let Some(data) = json["data"].as_object_mut() {
+            data.remove(field);
+        }
+    }
+    json
 }
 
 fn id(answer: &Answer) -> u64 {

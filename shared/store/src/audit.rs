@@ -63,9 +63,10 @@ impl TenantStore {
 
     pub(crate) async fn own_audit(&self, before: Option<AuditId>, limit: usize) -> Result<Vec<AuditEntry>, PortError> {
         let partition = audit_of(self.account);
+        // Templates are in the same partition, behind it.
         let query = match before {
             Some(before) => Query::before(Table::Business, partition, Place::audit(self.account, before).sk),
-            None => Query::all(Table::Business, partition),
+            None => Query::beginning(Table::Business, partition, AUDIT),
         };
         self.store.first(&query.backwards(), limit).await?.iter().map(read).collect()
     }
