@@ -442,6 +442,11 @@ async fn no_route_shows_or_changes_anything_of_another_account() {
 async fn work_of_one_account_leaves_another_account_alone() {
     let world = World::new(552).await;
     let (theirs, ours) = neighbours(&world).await;
+    // Nothing of theirs is to be done any more.
+    let cancel = format!("/api/v1/campaigns/{}/cancel", theirs.campaign);
+    assert_eq!(theirs.door.ask("POST", &cancel, None, None).await.code(), 200);
+    theirs.home.process.work().await;
+    world.relay(&theirs.home.process).await;
     let before = stored(&world, theirs.home.account, theirs.home.device).await;
     let phone = json!({ "phone": theirs.phone(1) });
     assert_eq!(ours.door.post("/api/v1/contacts", &phone).await.code(), 201);

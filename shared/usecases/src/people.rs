@@ -168,8 +168,10 @@ impl PeopleParts<'_> {
     /// A caller's key, if there is one, as it is kept with the change that it is for. `content` never holds a password: a
     /// plain hash of one is no place for it.
     pub(crate) fn keep(&self, key: Option<&str>, kind: &str, content: &[u8]) -> Option<Keep> {
-        let at = self.clock.now();
-        key.map(|key| Keep { idempotency: idempotency(kind, key, content, at), number: 0, sealed: None, at })
+        key.map(|key| {
+            let at = self.clock.now();
+            Keep { idempotency: idempotency(kind, key, content, at), number: 0, sealed: None, at }
+        })
     }
 
     /// What the same request came to before, if it was carried out under this key: it is not carried out again.

@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod fleet;
 mod groups;
+mod keep;
 mod keys;
 mod leases;
 mod ledger;
@@ -40,6 +41,7 @@ pub use error::PortError;
 pub use files::{Files, ImportStart};
 pub use fleet::{DueDelivery, DueWork, Fleet, FoundVersion, Founding, Link, Purpose, Sequence, WebSession};
 pub use groups::{Groups, Moved, Named};
+pub use keep::{Earlier, Keep, Stands};
 pub use keys::{KeyError, KeyTable};
 pub use leases::{Heartbeat, HostId, Leases, ShardLease};
 pub use ledger::{Ledger, Warning};
@@ -52,6 +54,5 @@ pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};
 pub use tenant::{
     Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,
-    Earlier, Idempotency, Inbound, Keep, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, Stands,
-    StateCounts, Tenant, Tenants,
+    Idempotency, Inbound, MessageFilter, MessagePage, OpenTurns, Reception, Refusal, StateCounts, Tenant, Tenants,
 };
