@@ -135,10 +135,10 @@ async fn by_a_rule_companions_get_placeholders_and_ask_their_phone() {
     let by_companion = ann.send(BEN, "from a companion").await;
     let by_phone = network.send_text(EVE, BEN, "from a phone").unwrap();
     for (id, words) in [(by_companion, "from a companion"), (by_phone, "from a phone")] {
-        let sent = stanzas_out(network, BEN, "message", &id);
-        assert!(sent[0].xml.contains("<unavailable/>"), "{sent:?}");
         let told = ben.event(words, |event| texts_of(event).into_iter().find(|(_, told)| told == words)).await;
         assert_eq!(told.0, id);
+        let sent = stanzas_out(network, BEN, "message", &id);
+        assert!(sent[0].xml.contains("<unavailable/>"), "{sent:?}");
     }
     assert!(network.faults().is_empty());
     let id = ann.send(BEN, "and directly").await;
