@@ -185,6 +185,32 @@ async fn a_companion_that_lost_its_session_gets_the_message_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_lost_its_session_gets_a_companions_message_again_and_no_other_device_does() {
+    use wacore::store::traits::SignalStore as _;
+    let simulator = simulator().await;
+    let network = simulator.network();
+    let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    for words in ["one", "two"] {
+        ann.send(BEN, words).await;
+        ben.texts(1).await;
+        ben.send(ANN, "ok").await;
+        ann.texts(1).await;
+    }
+    let own = ann.client.lid().unwrap();
+    ben.client.disconnect().await;
+    let address = format!("{}:{}@lid.0", own.user, own.device);
+    assert!(ben.backend.get_session(&address).await.unwrap().is_some(), "{address}");
+    ben.backend.delete_session(&address).await.unwrap();
+    let back = start(&simulator, Arc::clone(&ben.backend), BEN).await;
+    back.ready().await;
+    let id = ann.send(BEN, "three").await;
+    assert_eq!(back.texts(1).await, [(id.clone(), "three".to_owned())]);
+    assert_eq!(stanzas_in(network, &id).len(), 2, "it was sent again");
+    let shown = network.messages(BEN).unwrap();
+    assert_eq!(shown.iter().filter(|message| message.id == id).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_messages_in_a_burst_are_all_acked_and_shown_in_order() {
     let simulator = simulator().await;
     let network = simulator.network();
