@@ -176,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_companion_asks_its_phone_for_is_understood_in_a_copy_too() {
+        let asked = protocol(ProtocolMessage {
+            peer_data_operation_request_message: MessageField::some(
+                waproto::whatsapp::message::PeerDataOperationRequestMessage::default(),
+            ),
+            ..Default::default()
+        });
+        for message in [asked.clone(), sent_copy(asked, "60123@s.whatsapp.net".into())] {
+            assert!(matches!(content(&message), Content::DataRequest(_)));
+        }
+    }
+
+    #[test]
     fn traffic_between_devices_is_not_shown() {
         assert_eq!(content(&key_share(&[7; 32], 1)), Content::Silent);
         assert_eq!(content(&history(HistorySyncNotification::default())), Content::Silent);

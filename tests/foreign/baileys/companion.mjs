@@ -100,6 +100,10 @@ async function open() {
 	socket.ev.on('messages.reaction', reactions => {
 		for (const { key, reaction } of reactions) say('reaction', { id: key.id, text: reaction.text })
 	})
+	socket.ev.on('chats.update', chats => {
+		for (const chat of chats) say('chat', { jid: chat.id, pinned: !!chat.pinned, muted: !!chat.muteEndTime })
+	})
+	socket.ev.on('contacts.upsert', contacts => contacts.forEach(contact => say('contact', { jid: contact.id, name: contact.name })))
 	socket.ev.on('groups.upsert', groups => groups.forEach(group => say('group', { jid: group.id, subject: group.subject })))
 	socket.ev.on('groups.update', groups => groups.forEach(group => say('group_update', { jid: group.id, subject: group.subject })))
 	socket.ev.on('group-participants.update', change => say('members', { jid: change.id, action: change.action, count: change.participants.length }))
@@ -143,7 +147,8 @@ const commands = {
 	block: ({ to, action }) => socket.updateBlockStatus(to, action),
 	picture: async ({ jid }) => ({ url: await socket.profilePictureUrl(jid, 'image').catch(error => String(error)) }),
 	pair_code: async ({ phone }) => ({ code: await socket.requestPairingCode(phone) }),
-	archive: ({ to }) => socket.chatModify({ pin: true }, to),
+	pin: ({ to }) => socket.chatModify({ pin: true }, to),
+	poll: ({ to, question, options }) => socket.sendMessage(to, { poll: { name: question, values: options, selectableCount: 1 } }),
 	disconnect: async () => {
 		wanted = false
 		await socket.end(undefined)

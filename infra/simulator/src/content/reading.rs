@@ -85,14 +85,16 @@ fn read_message(mut message: Message) -> Option<Opened> {
     if let Some(mut copy) = message.device_sent_message.take() {
         let destination = copy.destination_jid.take().unwrap_or_default();
         let inner = copy.message.take()?;
-        let shown = Box::new(shown(&inner));
-        return Some(Opened { distribution, content: Content::SentByCompanion { destination, shown } });
+        // Some clients wrap what they ask of their own phone as if it were a copy.
+        let content = inner.protocol_message.as_option().and_then(request);
+        let content =
+            content.unwrap_or_else(|| Content::SentByCompanion { destination, shown: Box::new(shown(&inner)) });
+        return Some(Opened { distribution, content });
     }
     let base = message.get_base_message();
     let content = match base.protocol_message.as_option() {
-        Some(protocol) if protocol.app_state_sync_key_request.is_set() => Content::KeyRequest,
-        Some(protocol) => match protocol.peer_data_operation_request_message.as_option() {
-            Some(request) => Content::DataRequest(Box::new(request.clone())),
+        Some(protocol) => match request(protocol) {
+            Some(request) => request,
             None if is_for_chats(protocol) => Content::Shown(Box::new(shown(&message))),
             None => Content::Silent,
         },
@@ -100,6 +102,15 @@ fn read_message(mut message: Message) -> Option<Opened> {
         None => Content::Shown(Box::new(shown(&message))),
     };
     Some(Opened { distribution, content })
+}
+
+/// What a companion asks its phone for.
+fn request(protocol: &ProtocolMessage) -> Option<Content> {
+    if protocol.app_state_sync_key_request.is_set() {
+        return Some(Content::KeyRequest);
+    }
+    let request = protocol.peer_data_operation_request_message.as_option()?;
+    Some(Content::DataRequest(Box::new(request.clone())))
 }
 
 fn is_for_chats(protocol: &ProtocolMessage) -> bool {

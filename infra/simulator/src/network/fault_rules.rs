@@ -122,6 +122,14 @@ impl Faults {
         verdict
     }
 
+    /// Whether the companions of `to` get a placeholder instead of a message from `from`.
+    pub(crate) fn withholds(&mut self, from: (&str, u16), to: &str) -> bool {
+        self.first(|fault| {
+            fault.kind == FaultKind::Placeholder && is_of(fault, Some(from)) && concerns(fault.to.as_deref(), to)
+        })
+        .is_some()
+    }
+
     /// Whether a receipt for a message from `from` to `to` gets lost.
     pub(crate) fn swallows_receipt(&mut self, from: &str, to: &str) -> bool {
         self.first(|fault| {

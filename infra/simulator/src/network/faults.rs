@@ -27,6 +27,9 @@ pub enum FaultKind {
         /// By how many milliseconds (at most ten minutes).
         ms: u64,
     },
+    /// A message to a person reaches the phone; the person's companions get a placeholder, for which they can ask the
+    /// phone.
+    Placeholder,
     /// No receipt about the sender's messages comes back.
     NoReceipts,
     /// A message is taken and delivered, then the sender's socket is cut instead of an ack.

@@ -7,6 +7,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::network::fault_rules::Verdict;
+use crate::network::participants::placeholder;
 use crate::network::phone_inbound::{PhoneDelivery, Sealed, SealedPart};
 use crate::network::stream_errors::stream_error;
 use crate::network::{Account, Count, HeldAck, Network, Outbound, Refusal, Session, State};
@@ -124,8 +125,10 @@ impl Network {
         {
             let mut state = self.state();
             let now = state.now_seconds();
+            let mut withheld_from = None;
             if let Some(recipient) = state.account_by_jid(&to).filter(|recipient| *recipient != session.account) {
                 state.note_contact(session.account, recipient);
+                withheld_from = Some(recipient).filter(|_| state.withholds(session.account, session.device, recipient));
             }
             let Some(envelope) =
                 state.accounts.get(session.account).map(|sender| Envelope::new(session, sender, to, message, now))
@@ -141,13 +144,13 @@ impl Network {
                     phones.push((account, envelope.for_phone(&encrypted)));
                 } else {
                     let by_lid = envelope.to.is_lid() && state.goes_by_lid(account);
-                    state.push(account, jid.device, envelope.for_companion(account, by_lid, encrypted));
+                    let content = if withheld_from == Some(account) { placeholder(None) } else { encrypted };
+                    state.push(account, jid.device, envelope.for_companion(account, by_lid, content));
                 }
             }
             for (account, device) in left_out.iter().filter(|(account, _)| !blocked || *account == session.account) {
                 let by_lid = envelope.to.is_lid() && state.goes_by_lid(*account);
-                let unavailable = NodeBuilder::new("unavailable").build();
-                state.push(*account, *device, envelope.for_companion(*account, by_lid, unavailable));
+                state.push(*account, *device, envelope.for_companion(*account, by_lid, placeholder(None)));
             }
         }
         for (account, delivery) in phones {

@@ -66,22 +66,41 @@ impl Network {
         if !PairCodeUtils::validate_code(&code) {
             return Err(NetworkError::invalid("code", "must be 8 letters and digits"));
         }
-        let mut state = self.state();
-        let account = state.known_phone(phone)?;
-        let identity = state.accounts.get(account).map(|account| account.identity.public_key);
-        let identity = identity.ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))?;
-        let (id, now) = (state.ids.stanza_id(), state.now_seconds());
-        let request = state.pairings.codes.0.get_mut(phone);
-        let request = request.ok_or(NetworkError::invalid("code", "is not shown by any client for this phone"))?;
-        let companion = PairCodeUtils::decrypt_primary_ephemeral_pub(&request.wrapped, &code);
+        let not_shown = NetworkError::invalid("code", "is not shown by any client for this phone");
+        let wrapped = {
+            let state = self.state();
+            state.known_phone(phone)?;
+            state.pairings.codes.0.get(phone).map(|request| request.wrapped.clone()).ok_or(not_shown)?
+        };
+        // A key is derived from the code slowly, on purpose: nobody else waits for that.
+        let companion = PairCodeUtils::decrypt_primary_ephemeral_pub(&wrapped, &code);
         let companion = companion.map_err(|_| NetworkError::invalid("code", "cannot be used with this client"))?;
         let ephemeral = KeyPair::generate(&mut key_rng());
         let mut public = [0; KEY];
         public.copy_from_slice(ephemeral.public_key.public_key_bytes());
-        let wrapped = PairCodeUtils::encrypt_ephemeral_pub(&public, &code);
-        request.typed = Some(Typed { ephemeral, companion });
+        let own = PairCodeUtils::encrypt_ephemeral_pub(&public, &code);
+        self.state().say_hello(phone, &wrapped, own, Typed { ephemeral, companion })
+    }
+}
+
+impl State {
+    /// The phone's answer to the client that shows a code: `own` is its fresh key, wrapped.
+    fn say_hello(
+        &mut self,
+        phone: &str,
+        wrapped: &[u8],
+        own: impl Into<Vec<u8>>,
+        typed: Typed,
+    ) -> Result<(), NetworkError> {
+        let account = self.known_phone(phone)?;
+        let identity = self.accounts.get(account).map(|account| account.identity.public_key);
+        let identity = identity.ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))?;
+        let (id, now) = (self.ids.stanza_id(), self.now_seconds());
+        let request = self.pairings.codes.0.get_mut(phone).filter(|request| request.wrapped == wrapped);
+        let request = request.ok_or(NetworkError::invalid("code", "is not shown by any client for this phone"))?;
+        request.typed = Some(typed);
         let step = NodeBuilder::new("link_code_companion_reg").attr("stage", "primary_hello").children([
-            holding("link_code_pairing_wrapped_primary_ephemeral_pub", wrapped),
+            holding("link_code_pairing_wrapped_primary_ephemeral_pub", own),
             holding("primary_identity_pub", identity.public_key_bytes()),
             holding("link_code_pairing_ref", request.reference.as_slice()),
         ]);
@@ -94,9 +113,7 @@ impl Network {
         request.outbound.send(hello.build());
         Ok(())
     }
-}
 
-impl State {
     /// A client shows a code; what it sealed waits until the code is typed.
     fn offer_code(&mut self, phone: String, step: &Node, outbound: &Outbound) -> Answer {
         let wrapped = stanza::bytes(step.get_optional_child("link_code_pairing_wrapped_companion_ephemeral_pub"));

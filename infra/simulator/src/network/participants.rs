@@ -3,8 +3,10 @@
 //! for which it can ask its phone.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wacore::messages::MessageUtils;
+use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::network::{Session, State};
@@ -12,6 +14,15 @@ use crate::stanza;
 
 /// Devices, by account and number; the phone is number 0.
 type Devices = BTreeSet<(usize, u16)>;
+
+/// What stands in a message for a device that does not get its content; `kind` says why, when it is not by mistake.
+pub(crate) fn placeholder(kind: Option<&'static str>) -> Node {
+    let placeholder = NodeBuilder::new("unavailable");
+    match kind {
+        Some(kind) => placeholder.attr("type", kind).build(),
+        None => placeholder.build(),
+    }
+}
 
 /// What became of a message's list of recipients.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,6 +52,15 @@ impl State {
         }
         let left_out = right.difference(&named).copied().filter(|(_, device)| *device != 0).collect();
         Completeness { hash: self.hash(&right, to.is_lid()), left_out }
+    }
+
+    /// Whether a rule has the recipient's companions get a placeholder instead of the message.
+    pub(crate) fn withholds(&mut self, sender: usize, device: u16, recipient: usize) -> bool {
+        let phone = |account: usize| self.accounts.get(account).map(|account| Arc::clone(&account.phone));
+        match (phone(sender), phone(recipient)) {
+            (Some(from), Some(to)) => self.faults.withholds((&from, device), &to),
+            _ => false,
+        }
     }
 
     /// The hash of all devices of a group's members, when the sender has another one.

@@ -10,11 +10,14 @@ use waproto::whatsapp::Message;
 
 use crate::content::{self, Content, Shown};
 use crate::network::accounts::companion_address;
+use crate::network::participants::placeholder;
 use crate::network::people::digits;
 use crate::network::phone_inbound::{PhoneDelivery, Place, Plain};
 use crate::network::{Network, NetworkError, Session, lock};
 use crate::signal::{SignalEndpoint, SignalError};
 
+/// What a placeholder says of what may be seen once.
+pub(crate) const VIEW_ONCE: &str = "view_once";
 /// How many of its last stanzas a phone can encrypt again.
 const MAX_SENT: usize = 500;
 
@@ -102,6 +105,8 @@ struct Route {
     recipient_pn: Jid,
     /// Whether the recipient knows people by LID.
     by_lid: bool,
+    /// Whether a rule withholds the message from the recipient's companions.
+    withheld: bool,
     name: String,
     endpoint: Arc<Mutex<SignalEndpoint>>,
     recipient_devices: Vec<u16>,
@@ -118,16 +123,23 @@ impl Network {
         let endpoint = Arc::clone(&route.endpoint);
         let mut endpoint = lock(&endpoint);
         let (for_recipient, for_own) = (route.shell_for_recipient(letter), route.shell_for_own(letter));
-        if letter.once {
-            self.withhold(&route, for_recipient, for_own);
-        } else {
-            for device in &route.recipient_devices {
-                self.send_sealed(&mut endpoint, &route, (route.recipient, *device), &for_recipient, &padded)?;
+        let once = letter.once.then_some(VIEW_ONCE);
+        for device in &route.recipient_devices {
+            let target = (route.recipient, *device);
+            if letter.once || route.withheld {
+                self.state().push(target.0, target.1, withheld(for_recipient.clone(), once));
+            } else {
+                self.send_sealed(&mut endpoint, &route, target, &for_recipient, &padded)?;
             }
-            let copy = content::sent_copy(letter.message.clone(), route.recipient_pn.to_string());
-            let copy = content::padded(&copy).into();
-            for device in &route.own_devices {
-                self.send_sealed(&mut endpoint, &route, (route.sender, *device), &for_own, &copy)?;
+        }
+        let copy = content::sent_copy(letter.message.clone(), route.recipient_pn.to_string());
+        let copy = content::padded(&copy).into();
+        for device in &route.own_devices {
+            let target = (route.sender, *device);
+            if letter.once {
+                self.state().push(target.0, target.1, withheld(for_own.clone(), once));
+            } else {
+                self.send_sealed(&mut endpoint, &route, target, &for_own, &copy)?;
             }
         }
         let shown = letter.shown();
@@ -141,18 +153,6 @@ impl Network {
         Ok(route.id)
     }
 
-    /// Companions are told that there is something, and not what.
-    fn withhold(&self, route: &Route, for_recipient: Node, for_own: Node) {
-        let (for_recipient, for_own) = (withheld(for_recipient), withheld(for_own));
-        let mut state = self.state();
-        for device in &route.recipient_devices {
-            state.push(route.recipient, *device, for_recipient.clone());
-        }
-        for device in &route.own_devices {
-            state.push(route.sender, *device, for_own.clone());
-        }
-    }
-
     fn route(&self, from: &str, to: &str) -> Result<Route, NetworkError> {
         let mut state = self.state();
         let (sender, recipient) = (state.known_phone(from)?, state.known_phone(to)?);
@@ -161,6 +161,7 @@ impl Network {
         }
         let id = state.ids.stanza_id();
         let blocked = state.is_blocked(recipient, sender);
+        let withheld = state.withholds(sender, 0, recipient);
         let account = |index: usize, phone: &str| {
             state.accounts.get(index).ok_or_else(|| NetworkError::UnknownPhone(phone.to_owned()))
         };
@@ -174,6 +175,7 @@ impl Network {
             sender_lid: from.jid(0, true),
             recipient_pn: to.jid(0, false),
             by_lid: to.migrated_at.is_some(),
+            withheld,
             name: from.name.clone(),
             endpoint: Arc::clone(&from.endpoint),
             recipient_devices: if blocked { Vec::new() } else { to.devices.keys().copied().collect() },
@@ -319,10 +321,9 @@ impl Route {
     }
 }
 
-/// The stanza of a message that only phones may show.
-pub(crate) fn withheld(mut shell: Node) -> Node {
-    let placeholder = NodeBuilder::new("unavailable").attr("type", "view_once").build();
-    shell.content = Some(wacore_binary::NodeContent::Nodes(vec![placeholder]));
+/// The stanza of a message for a companion that is told that there is something, and not what.
+pub(crate) fn withheld(mut shell: Node, why: Option<&'static str>) -> Node {
+    shell.content = Some(wacore_binary::NodeContent::Nodes(vec![placeholder(why)]));
     shell
 }
 

@@ -1,7 +1,7 @@
 //! What a person would do with a linked device, done by Baileys.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use hantar_simulator::{Simulator, SimulatorConfig};
+use hantar_simulator::{Fault, FaultKind, SettingChange, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 
 use crate::companion::Companion;
@@ -178,4 +178,28 @@ async fn baileys_pairs_by_a_code_and_asks_about_people() {
     network.set_available(BEN, true).unwrap();
     ann.event("presence", |event| event["states"] == json!(["available"])).await;
     assert_eq!(network.unknown_iqs(), std::collections::BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baileys_shares_settings_with_its_phone_and_asks_it_for_what_it_could_not_read() {
+    let simulator = network_of(&[ANN, BEN, EVE]).await;
+    let network = simulator.network();
+    let ann = Companion::linked(&simulator, ANN).await;
+    network.send_text(BEN, ANN, "hello").unwrap();
+    message(&ann, "hello").await;
+    ann.call("pin", json!({ "to": jid(BEN) })).await;
+    let settings = network.shared_settings(ANN).unwrap();
+    assert!(settings.iter().any(|setting| setting.index[0] == "pin_v1"), "{settings:?}");
+    network.change_setting(ANN, &SettingChange::Contact { phone: EVE.into(), name: "Eve Lim".into() }).unwrap();
+    ann.event("contact", |event| event["name"] == "Eve Lim").await;
+
+    let rule = Fault { to: Some(ANN.into()), count: Some(1), ..Fault::new(FaultKind::Placeholder) };
+    network.add_fault(rule).unwrap();
+    let id = network.send_text(BEN, ANN, "only on the phone").unwrap();
+    assert_eq!(message(&ann, "only on the phone").await["id"], id.as_str());
+
+    let asked = ann.call("poll", json!({ "to": jid(BEN), "question": "Lunch?", "options": ["rice", "noodles"] })).await;
+    let shown = network.wait_for_messages(BEN, 1, PATIENCE).await.unwrap();
+    let poll = shown.iter().find(|message| message.kind == "poll").unwrap();
+    assert_eq!((asked["id"].as_str(), poll.options.len()), (Some(poll.id.as_str()), 2));
 }

@@ -129,6 +129,30 @@ async fn a_companion_that_got_no_keys_asks_for_them_and_a_phone_that_was_off_ans
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sibling_answers_who_asks_for_keys_while_the_phone_is_off_and_nobody_else_hears_of_it() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    network.create_phone(BEN, "Ben").unwrap();
+    let first = linked(&simulator, ANN).await;
+    network.change_setting(ANN, &SettingChange::Contact { phone: BEN.into(), name: "Ben Tan".into() }).unwrap();
+    let contact = |event: &Event| matches!(event, Event::ContactUpdate(_)).then_some(());
+    first.event("contact", contact).await;
+    let second = start_unscanned(&simulator, Arc::new(InMemoryBackend::new()), ANN).await;
+    let code = |event: &Event| match event {
+        Event::PairingQrCode(qr) => Some(qr.code.clone()),
+        _ => None,
+    };
+    let code = second.event("QR code", code).await;
+    network.clear_stanzas();
+    network.scan_qr(&code, Some(ANN)).unwrap();
+    network.set_online(ANN, false).unwrap();
+    second.event("contact", contact).await;
+    let told = stanzas_out(network, ANN, "message", "category=\"peer\"");
+    let (to_first, to_second): (Vec<_>, Vec<_>) = told.iter().partition(|message| message.device == Some(33));
+    assert_eq!((to_first.len(), to_second.len()), (1, 1), "a question and an answer: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_companion_pairs_by_a_code_that_is_typed_on_the_phone() {
     let simulator = simulator().await;
     let network = simulator.network();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hantar_simulator::{Fault, FaultKind};
 use wacore::messages::MessageUtils;
 use wacore::store::traits::ProtocolStore as _;
 use wacore_binary::builder::NodeBuilder;
@@ -13,6 +14,7 @@ use crate::support::{becomes, light, linked, simulator, stanzas_out, start, text
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
+const EVE: &str = "60120000003";
 
 fn sealed() -> Node {
     NodeBuilder::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![0x33; 60]).build()
@@ -120,4 +122,25 @@ async fn a_companion_that_was_left_out_gets_the_message_from_its_phone_and_the_n
     let id = back.send(BEN, "to both again").await;
     assert_eq!(ben.texts(1).await, [(id.clone(), "to both again".to_owned())]);
     assert!(stanzas_out(network, BEN, "message", &id)[0].xml.contains("<enc "));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_a_rule_companions_get_placeholders_and_ask_their_phone() {
+    let simulator = simulator().await;
+    let network = simulator.network();
+    let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    network.create_phone(EVE, "Eve").unwrap();
+    let rule = Fault { to: Some(BEN.into()), count: Some(2), ..Fault::new(FaultKind::Placeholder) };
+    network.add_fault(rule).unwrap();
+    let by_companion = ann.send(BEN, "from a companion").await;
+    let by_phone = network.send_text(EVE, BEN, "from a phone").unwrap();
+    for (id, words) in [(by_companion, "from a companion"), (by_phone, "from a phone")] {
+        let told = ben.event(words, |event| texts_of(event).into_iter().find(|(_, told)| told == words)).await;
+        assert_eq!(told.0, id);
+        let sent = stanzas_out(network, BEN, "message", &id);
+        assert!(sent[0].xml.contains("<unavailable/>"), "{sent:?}");
+    }
+    assert!(network.faults().is_empty());
+    let id = ann.send(BEN, "and directly").await;
+    assert_eq!(ben.texts(1).await, [(id, "and directly".to_owned())]);
 }

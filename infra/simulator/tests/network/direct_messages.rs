@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hantar_simulator::StanzaFilter;
 use whatsapp_rust::types::presence::ReceiptType;
 
-use crate::support::{PATIENCE, linked, pn, settled, simulator, stanzas_in, start, text, texts_of};
+use crate::support::{PATIENCE, becomes, linked, pn, settled, simulator, stanzas_in, start, text, texts_of};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -182,6 +182,33 @@ async fn a_companion_that_lost_its_session_gets_the_message_again() {
     back.ready().await;
     let id = network.send_text(BEN, ANN, "three").unwrap();
     assert_eq!(back.texts(1).await, [(id, "three".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_lost_its_session_gets_a_companions_message_again_and_no_other_device_does() {
+    use wacore::store::traits::SignalStore as _;
+    let simulator = simulator().await;
+    let network = simulator.network();
+    let (ann, ben) = (linked(&simulator, ANN).await, linked(&simulator, BEN).await);
+    for words in ["one", "two"] {
+        ann.send(BEN, words).await;
+        ben.texts(1).await;
+        ben.send(ANN, "ok").await;
+        ann.texts(1).await;
+    }
+    let own = ann.client.lid().unwrap();
+    ben.client.disconnect().await;
+    let address = format!("{}:{}@lid.0", own.user, own.device);
+    assert!(ben.backend.get_session(&address).await.unwrap().is_some(), "{address}");
+    ben.backend.delete_session(&address).await.unwrap();
+    let back = start(&simulator, Arc::clone(&ben.backend), BEN).await;
+    back.ready().await;
+    let id = ann.send(BEN, "three").await;
+    assert_eq!(back.texts(1).await, [(id.clone(), "three".to_owned())]);
+    // The client asks its phone as well, which may have been faster than the other companion.
+    becomes(async || stanzas_in(network, &id).len() == 2).await;
+    let shown = network.messages(BEN).unwrap();
+    assert_eq!(shown.iter().filter(|message| message.id == id).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

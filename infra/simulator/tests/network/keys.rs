@@ -41,9 +41,9 @@ async fn a_companion_that_runs_low_on_keys_is_told_and_brings_more() {
         let keys = answer.get_optional_child_by_tag(&["list", "user"]).unwrap();
         assert!(keys.get_optional_child("key").is_some(), "{n}: {keys:?}");
     }
+    becomes(async || uploads() > before).await;
     let told = stanzas_out(network, ANN, "notification", "<count value=\"4\"");
     assert_eq!(told.len(), 1, "it is told once, as the number falls");
-    becomes(async || uploads() > before).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use whatsapp_rust::passkey::Assertion;
 use whatsapp_rust::types::events::Event;
 
 use crate::light::{Newcomer, bytes_of, request};
-use crate::support::{Companion, admin, simulator, start, start_unscanned, within};
+use crate::support::{Companion, PATIENCE, admin, simulator, start, start_unscanned, within};
 
 const ANN: &str = "60120000001";
 const BEN: &str = "60120000002";
@@ -41,7 +41,8 @@ async fn asked(companion: &Companion) -> String {
         Event::PairPasskeyRequest(request) => Some(request.request_options_json.clone()),
         _ => None,
     };
-    companion.event("request for a passkey", options).await
+    // Keys are derived from a pairing code slowly, on purpose, and not optimised here.
+    companion.event_within(PATIENCE * 2, options).await.expect("a request for a passkey")
 }
 
 async fn code(companion: &Companion) -> (String, bool) {

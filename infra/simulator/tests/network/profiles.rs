@@ -233,6 +233,7 @@ async fn messages_carry_the_name_their_companion_told_last() {
         line.send(&message.children([copies]).build()).await.unwrap();
         within(line.until(|node| node.tag == "ack")).await.unwrap();
     }
+    becomes(async || stanzas_out(network, EVE, "message", "notify=").len() == 2).await;
     let told = stanzas_out(network, EVE, "message", "notify=");
     assert!(told[0].xml.contains("notify=\"Ann\"") && told[1].xml.contains("notify=\"Ann of the hills\""), "{told:?}");
 }

@@ -14,7 +14,7 @@ use crate::content::{self, Shown};
 use crate::network::accounts::companion_address;
 use crate::network::phone_actions::STATUS;
 use crate::network::phone_inbound::{PhoneDelivery, Place, Plain};
-use crate::network::phone_outbound::{Letter, withheld};
+use crate::network::phone_outbound::{Letter, VIEW_ONCE, withheld};
 use crate::network::{Network, NetworkError, Refusal, lock};
 use crate::signal::{SignalEndpoint, SignalError};
 
@@ -239,7 +239,7 @@ impl Network {
         let shell = if route.jid.is_group() { shell.attr("addressing_mode", "lid") } else { shell }.build();
         if letter.once {
             // Companions are told that there is something, and not what.
-            let withheld = withheld(shell);
+            let withheld = withheld(shell, Some(VIEW_ONCE));
             return Ok(route.companions.iter().map(|target| (*target, withheld.clone())).collect());
         }
         if route.holders.is_empty() {
