@@ -26,11 +26,11 @@ async fn people(home: &Home, count: u64) {
     let draft = |number: u64| ContactDraft {
         id: ContactId(first + number),
         phone: PhoneNumber::from_e164(&format!("6012{number:07}")).unwrap(),
-        name: (number % 3 != 0).then(|| format!("=person, {number}")),
-        external_id: (number % 2 == 0).then(|| format!("crm-{number}")),
+        name: (!number.is_multiple_of(3)).then(|| format!("=person, {number}")),
+        external_id: number.is_multiple_of(2).then(|| format!("crm-{number}")),
         attributes: BTreeMap::from([(format!("field {}", number % 4), format!("\"value\"\n{number}"))]),
         groups: vec![],
-        opted_in: (number % 5 == 0).then(|| OptIn { source: "form".into(), at: process.clock.now() }),
+        opted_in: number.is_multiple_of(5).then(|| OptIn { source: "form".into(), at: process.clock.now() }),
         at: process.clock.now(),
     };
     let drafts: Vec<_> = (0..count).map(draft).collect();
@@ -112,7 +112,7 @@ async fn what_is_taken_out_can_be_put_in_elsewhere() {
         assert_eq!((&import["status"], &import["rows"]["created"]), (&json!("completed"), &json!(50)), "{import}");
         for number in 0..50 {
             let phone = PhoneNumber::from_e164(&format!("6012{number:07}")).unwrap();
-            let [here, there] = [&ours, &theirs].map(|home| home.tenant());
+            let [here, there] = [&ours, &theirs].map(Home::tenant);
             let here = here.contacts().contact_by_phone(&phone).await.unwrap().unwrap();
             let there = there.contacts().contact_by_phone(&phone).await.unwrap().unwrap();
             assert_eq!(

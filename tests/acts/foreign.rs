@@ -219,6 +219,7 @@ fn texts(cases: &mut Cases, theirs: &Estate) {
     cases.plain("GET", "/webhooks", None, Status(200));
     cases.plain("POST", "/webhooks", Some(hook), Status(201));
     cases.missing("GET", "/webhooks/{id}", theirs.webhook, None);
+    cases.missing("PUT", "/webhooks/{id}", theirs.webhook, Some(json!({ "rotate_secret": true })));
     cases.missing("DELETE", "/webhooks/{id}", theirs.webhook, None);
 }
 

@@ -1,5 +1,6 @@
 //! Contacts from files: announced, uploaded, started, read by steps that may die anywhere.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -268,9 +269,9 @@ async fn an_import_that_dies_anywhere_loses_no_row_and_counts_none_twice() {
         let mut text = "phone,name\n".to_owned();
         for row in 0..6_000 {
             match row % 10 {
-                3 => text.push_str(&format!("{row},wrong\n")),
-                7 => text.push_str(&format!("+6012{:07},again {row}\n", row - 1)),
-                _ => text.push_str(&format!("+6012{row:07},person {row}\n")),
+                3 => writeln!(text, "{row},wrong").unwrap(),
+                7 => writeln!(text, "+6012{:07},again {row}", row - 1).unwrap(),
+                _ => writeln!(text, "+6012{row:07},person {row}").unwrap(),
             }
         }
         let id = announced(&home, &door, "people.csv", text.as_bytes()).await;

@@ -165,6 +165,8 @@ impl Walk {
         self.bare("DELETE", "/templates/{id}", template, self.estate.template).await;
         let hook = |name: &str| json!({ "url": format!("https://{name}.example.com/hook") });
         let webhook = id(&self.plain("POST", "/webhooks", hook("a"), hook("b")).await);
+        let url = |name: &str| json!({ "url": format!("https://{name}.example.com/hook"), "rotate_secret": true });
+        self.of("PUT", "/webhooks/{id}", webhook, url("c"), url("d")).await;
         self.bare("DELETE", "/webhooks/{id}", webhook, self.estate.webhook).await;
     }
 

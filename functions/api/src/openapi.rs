@@ -80,6 +80,7 @@ use crate::routes::v1::{
         credits::invoices,
         billing::stripe,
         webhooks::list,
+        webhooks::change,
         webhooks::create,
         webhooks::show,
         webhooks::remove,

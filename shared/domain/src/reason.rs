@@ -1,7 +1,7 @@
 //! What the stable codes mean, in words for people: one table for every face of the product.
 
 /// Codes of messages and devices, and what they mean to the person who reads them.
-const MEANINGS: [(&str, &str); 28] = [
+const MEANINGS: [(&str, &str); 29] = [
     (
         "whatsapp_463",
         "WhatsApp refuses messages from this number to people who have not written to it before. Messages to people who \
@@ -52,6 +52,7 @@ const MEANINGS: [(&str, &str); 28] = [
          recipients and the text, and resume it.",
     ),
     ("list_lost", "The campaign's list of recipients could not be read. Make the campaign again."),
+    ("switched_off", "The account switched this webhook off."),
     ("gone", "The subscriber answered 410: it does not want to be called any more."),
 ];
 

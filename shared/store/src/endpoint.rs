@@ -3,7 +3,7 @@
 use hantar_domain::ids::EndpointId;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::{Endpoint, Subscription};
-use hantar_usecases::ports::{Created, Deleted, Idempotency, PortError};
+use hantar_usecases::ports::{Created, Deleted, EndpointChange, Idempotency, PortError};
 
 use crate::items::{Fields, Item, NewItem, bytes, text, texts, time};
 use crate::places::{ENDPOINT, Place, Table, of_account};
@@ -85,6 +85,30 @@ impl TenantStore {
         Ok(self.own_endpoint(id).await?.map_or(Created::KeyReused, |earlier| Created::Replayed(Box::new(earlier))))
     }
 
+    pub(crate) async fn replace_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<EndpointChange, PortError> {
+        if let Some(wanted) = idempotency
+            && let Some(taken) = self.known_key(wanted, at).await?
+        {
+            return changed_before(&taken, wanted);
+        }
+        let put = Write::put(&Place::endpoint(self.account, endpoint.id), item(endpoint)).when("attribute_exists(pk)");
+        let key = idempotency.map(|key| self.put_key(key, "en", endpoint.id.0, at));
+        let writes = [Some(put), key].into_iter().flatten();
+        let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
+        if matches!(self.store.transact(&transaction).await?, Committed::Done) {
+            return Ok(EndpointChange::Done);
+        }
+        // Another one under this key may have been faster.
+        let Some(wanted) = idempotency else { return Ok(EndpointChange::Missing) };
+        let taken = self.known_key(wanted, at).await?;
+        taken.map_or(Ok(EndpointChange::Missing), |taken| changed_before(&taken, wanted))
+    }
+
     pub(crate) async fn remove_endpoint(
         &self,
         id: EndpointId,
@@ -113,6 +137,11 @@ impl TenantStore {
         let update = Write::update(&Place::endpoint(self.account, id), "SET off = :r");
         self.store.write(update.when("attribute_exists(pk)").with(":r", text(reason))).await.map(drop)
     }
+}
+
+fn changed_before(taken: &Item, wanted: &Idempotency) -> Result<EndpointChange, PortError> {
+    let same = Fields(taken).bytes("q")? == wanted.request;
+    Ok(if same { EndpointChange::Before } else { EndpointChange::KeyReused })
 }
 
 fn removed_before(taken: &Item, wanted: &Idempotency) -> Result<Deleted, PortError> {

@@ -12,8 +12,8 @@ use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
     Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Consents, Contacts, Created,
-    Deleted, Delivery, DeliveryState, DeviceChange, Files, Idempotency, Inbound, Ledger, MessageFilter, MessagePage,
-    OpenTurns, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
+    Deleted, Delivery, DeliveryState, DeviceChange, EndpointChange, Files, Idempotency, Inbound, Ledger, MessageFilter,
+    MessagePage, OpenTurns, People, PortError, Reception, Refusal, StateCounts, Templates, Tenant,
 };
 
 use crate::store::Store;
@@ -227,6 +227,15 @@ impl Tenant for TenantStore {
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError> {
         self.store_endpoint(endpoint, most, idempotency).await
+    }
+
+    async fn change_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<EndpointChange, PortError> {
+        self.replace_endpoint(endpoint, idempotency, at).await
     }
 
     async fn delete_endpoint(

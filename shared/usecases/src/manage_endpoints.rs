@@ -1,4 +1,4 @@
-//! Subscribers' addresses: made with a secret that is shown once, listed, deleted.
+//! Subscribers' addresses: made with a secret that is shown once, listed, changed, deleted.
 
 use hantar_domain::egress::{AllowList, Refusal, Target};
 use hantar_domain::ids::{AccountId, EndpointId};
@@ -7,7 +7,7 @@ use hantar_domain::webhook::{Endpoint, MAX_ENDPOINTS, SigningSecret, Subscriptio
 use crate::account_key::AccountKeys;
 use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
-use crate::ports::{Clock, Created, Deleted, Entropy, PortError, Sequence, Tenant};
+use crate::ports::{Clock, Created, Deleted, EndpointChange, Entropy, PortError, Sequence, Tenant};
 
 /// What a new endpoint is, not yet checked.
 #[derive(Clone, Debug)]
@@ -56,6 +56,9 @@ pub struct EndpointParts<'a> {
     pub allowed: &'a AllowList,
 }
 
+/// Why an endpoint gets nothing that its account switched off.
+const SWITCHED_OFF: &str = "switched_off";
+
 /// Where the secret of an endpoint is kept: it opens nowhere else.
 fn place(endpoint: EndpointId) -> String {
     format!("endpoint/{endpoint}")
@@ -93,6 +96,64 @@ pub async fn create_endpoint(
         Created::KeyReused => Err(EndpointError::KeyReused),
         Created::Full => Err(EndpointError::TooMany),
     }
+}
+
+/// What is to be changed of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointDraft {
+    /// Where to from now on.
+    pub url: Option<String>,
+    /// Names of events from now on.
+    pub events: Option<Vec<String>>,
+    /// Whether events are posted to it; `true` also for one that we switched off.
+    pub is_active: Option<bool>,
+    /// Whether it gets another secret. Deliveries are signed with the new one from now on.
+    pub rotates: bool,
+    /// The caller's idempotency key, and the bytes of the request that it stands for.
+    pub idempotency: Option<(String, Vec<u8>)>,
+}
+
+/// Changes an endpoint, and answers it as it is then, with its secret when that was rotated; `None` when there is none.
+/// With an idempotency key a repeat changes nothing and answers it as it is.
+pub async fn change_endpoint(
+    with: &EndpointParts<'_>,
+    account: AccountId,
+    id: EndpointId,
+    draft: EndpointDraft,
+) -> Result<Option<(Endpoint, Option<SigningSecret>)>, EndpointError> {
+    let Some(mut endpoint) = with.tenant.endpoint(id).await? else { return Ok(None) };
+    if let Some(url) = &draft.url {
+        endpoint.url = Target::parse(url, with.allowed).map_err(EndpointError::Url)?.url.to_string();
+    }
+    if let Some(events) = &draft.events {
+        endpoint.subscription = Subscription::parse(events).map_err(EndpointError::Events)?;
+    }
+    match draft.is_active {
+        Some(true) => endpoint.disabled = None,
+        Some(false) if endpoint.disabled.is_none() => endpoint.disabled = Some(SWITCHED_OFF.to_owned()),
+        Some(false) | None => {}
+    }
+    if draft.rotates {
+        let mut secret = [0; 32];
+        with.entropy.fill(&mut secret);
+        endpoint.sealed_secret = with.keys.seal(account, &place(id), &secret).await?;
+    }
+    let now = with.clock.now();
+    let key = draft.idempotency.map(|(key, content)| {
+        let content = [&id.0.to_be_bytes()[..], &content].concat();
+        idempotency("change endpoint", &key, &content, now)
+    });
+    match with.tenant.change_endpoint(&endpoint, key.as_ref(), now).await? {
+        EndpointChange::Done => {}
+        EndpointChange::Before => {
+            let Some(seen) = with.tenant.endpoint(id).await? else { return Ok(None) };
+            endpoint = seen;
+        }
+        EndpointChange::Missing => return Ok(None),
+        EndpointChange::KeyReused => return Err(EndpointError::KeyReused),
+    }
+    let secret = if draft.rotates { Some(open_secret(with.keys, &endpoint).await?) } else { None };
+    Ok(Some((endpoint, secret)))
 }
 
 /// Deletes an endpoint; what is still to be delivered to it is given up. A repeat under the same key answers the same;

@@ -169,7 +169,11 @@ fn subscribers(api: &Arc<Api>) -> Vec<Row> {
     let changes = |methods| gated(api, "webhooks:write", Write, methods);
     vec![
         ("webhooks", "GET, HEAD, POST", looks(get(webhooks::list)).merge(changes(post(webhooks::create)))),
-        ("webhooks/{id}", "GET, HEAD, DELETE", looks(get(webhooks::show)).merge(changes(delete(webhooks::remove)))),
+        (
+            "webhooks/{id}",
+            "GET, HEAD, PUT, DELETE",
+            looks(get(webhooks::show)).merge(changes(put(webhooks::change).delete(webhooks::remove))),
+        ),
     ]
 }
 

@@ -98,6 +98,14 @@ fn webhooks_are_made_listed_and_deleted_and_their_secret_is_shown_once() {
     assert_eq!(create().json(), create().json(), "a repeat of the same request shows the same secret");
     door.get(&token, "/api/v1/webhooks").is("webhook_list");
     door.get(&token, "/api/v1/webhooks/1").is("webhook_shown");
+    let bearer = format!("Bearer {token}");
+    let put = |body: &'static str| {
+        let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+        door.raw("PUT", "/api/v1/webhooks/1", &headers, body)
+    };
+    put(r#"{"events":["message.status"],"is_active":false}"#).is("webhook_changed");
+    put(r#"{"is_active":true,"rotate_secret":true}"#).is("webhook_rotated");
+    put(r#"{"url":"http://127.0.0.1:9000/x","events":["nothing"]}"#).is("webhook_change_invalid");
     door.delete(&token, "/api/v1/webhooks/1").is("webhook_deleted");
     door.delete(&token, "/api/v1/webhooks/1").is("webhook_gone");
     let again = create();

@@ -17,9 +17,9 @@ use hantar_domain::user::User;
 use hantar_domain::webhook::{Endpoint, EventId};
 use hantar_usecases::ports::{
     Acceptance, Accepted, AccountChange, Applied, Attempt, Bulks, Campaigns, Cancelled, Command, Commands, Consents,
-    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, Files, Idempotency, Inbound, Ledger,
-    MessageFilter, MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts, Templates,
-    Tenant,
+    Contacts, Created, Deleted, Delivery, DeliveryState, DeviceChange, EndpointChange, Files, Idempotency, Inbound,
+    Ledger, MessageFilter, MessagePage, OpenTurns, Outcome, People, PortError, Reception, Refusal, StateCounts,
+    Templates, Tenant,
 };
 
 use super::world::{Books, State, World};
@@ -363,6 +363,24 @@ impl Tenant for Records {
                 books.endpoints.insert(endpoint.id, endpoint.clone());
                 keep(books, idempotency, endpoint.id.0);
                 Created::New
+            }
+        })
+    }
+
+    async fn change_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        idempotency: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<EndpointChange, PortError> {
+        self.with(|books| match earlier(books, idempotency) {
+            Some(Err(())) => EndpointChange::KeyReused,
+            Some(Ok(_)) => EndpointChange::Before,
+            None if !books.endpoints.contains_key(&endpoint.id) => EndpointChange::Missing,
+            None => {
+                books.endpoints.insert(endpoint.id, endpoint.clone());
+                keep(books, idempotency, endpoint.id.0);
+                EndpointChange::Done
             }
         })
     }

@@ -213,6 +213,15 @@ impl Tenant for Office {
         nobody_asks_this()
     }
 
+    async fn change_endpoint(
+        &self,
+        _: &Endpoint,
+        _: Option<&Idempotency>,
+        _: Timestamp,
+    ) -> Result<EndpointChange, PortError> {
+        nobody_asks_this()
+    }
+
     async fn delete_endpoint(
         &self,
         _: EndpointId,

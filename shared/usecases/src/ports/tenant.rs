@@ -241,6 +241,19 @@ pub struct Attempt {
     pub excerpt: String,
 }
 
+/// What became of a change of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointChange {
+    /// It is stored.
+    Done,
+    /// The idempotency key stood for this change; nothing was written.
+    Before,
+    /// There is no such endpoint.
+    Missing,
+    /// The idempotency key stands for another request; nothing was written.
+    KeyReused,
+}
+
 /// One event on its way to one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -457,6 +470,14 @@ pub trait Tenant: Commands + Send + Sync {
         most: usize,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError>;
+
+    /// Stores an endpoint that was changed, in place of what is there, in one transaction with the key.
+    async fn change_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        idempotency: Option<&Idempotency>,
+        at: Timestamp,
+    ) -> Result<EndpointChange, PortError>;
 
     /// Deletes an endpoint.
     async fn delete_endpoint(

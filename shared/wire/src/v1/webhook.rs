@@ -35,6 +35,43 @@ impl WebhookRequest {
     }
 }
 
+/// The body of `PUT webhooks/{id}`: what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WebhookChange {
+    /// Where events are posted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Names of events; `["*"]` for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<String>>,
+    /// Whether events are posted to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// Whether it gets another secret, which this answer shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_secret: Option<bool>,
+}
+
+impl WebhookChange {
+    /// Reads what can be read, and says what is wrong with the rest.
+    pub fn read(values: &Map<String, Value>) -> (Self, FieldErrors) {
+        let mut fields = Fields::new(values);
+        let url = values.contains_key("url").then(|| fields.required_string("url").unwrap_or_default());
+        let change = Self {
+            url,
+            events: fields.strings("events"),
+            is_active: fields.boolean("is_active"),
+            rotate_secret: fields.boolean("rotate_secret"),
+        };
+        (change, fields.errors)
+    }
+
+    /// The bytes that an idempotency key stands for.
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
 /// An endpoint as shown.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WebhookBody {
@@ -44,7 +81,7 @@ pub struct WebhookBody {
     pub url: String,
     /// Names of events; `*` for all.
     pub events: Vec<&'static str>,
-    /// What deliveries are signed with: shown when the endpoint is made, and never again.
+    /// What deliveries are signed with: shown when the endpoint is made or the secret rotated, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// Whether events are posted to it.
@@ -72,7 +109,7 @@ impl WebhookBody {
         }
     }
 
-    /// As shown once, when it is made.
+    /// As shown once, when its secret is made.
     pub fn with_secret(endpoint: &Endpoint, secret: &SigningSecret) -> Self {
         Self { secret: Some(secret.shown()), ..Self::new(endpoint) }
     }

@@ -9,11 +9,13 @@ use hantar_domain::egress::Target;
 use hantar_domain::ids::EndpointId;
 use hantar_domain::webhook::{Subscription, SubscriptionError};
 use hantar_usecases::authenticate::Caller;
-use hantar_usecases::manage_endpoints::{EndpointError, EndpointParts, NewEndpoint, create_endpoint, delete_endpoint};
-use hantar_usecases::ports::Deleted;
+use hantar_usecases::manage_endpoints::{
+    EndpointDraft, EndpointError, EndpointParts, NewEndpoint, change_endpoint, create_endpoint, delete_endpoint,
+};
+use hantar_usecases::ports::{Deleted, Tenant};
 use hantar_wire::v1::Data;
 use hantar_wire::v1::error::FieldErrors;
-use hantar_wire::v1::webhook::{WebhookBody, WebhookRequest};
+use hantar_wire::v1::webhook::{WebhookBody, WebhookChange, WebhookRequest};
 
 use super::{PathText, number};
 use crate::Api;
@@ -67,20 +69,12 @@ pub(crate) async fn create(
     let values = body::fields(request).await?;
     let (asked, mut errors) = WebhookRequest::read(&values);
     let key = idempotency_key(&headers, &mut errors);
-    check(&api, &asked, &mut errors);
+    check(&api, Some(&asked.url), Some(&asked.events), &mut errors);
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    let parts = &api.parts;
-    let tenant = parts.tenants.for_account(caller.account);
-    let with = EndpointParts {
-        tenant: &*tenant,
-        numbers: &parts.numbers,
-        keys: &parts.account_keys,
-        entropy: &*parts.entropy,
-        clock: &*parts.clock,
-        allowed: &parts.allowed,
-    };
+    let tenant = api.parts.tenants.for_account(caller.account);
+    let with = parts(&api, &*tenant);
     let idempotency = key.map(|key| (key, asked.canonical()));
     let new = NewEndpoint { url: asked.url, events: asked.events, idempotency };
     let (endpoint, secret) = create_endpoint(&with, caller.account, new).await.map_err(refused)?;
@@ -88,16 +82,76 @@ pub(crate) async fn create(
 }
 
 /// What the use case would find one after the other, found at once.
-fn check(api: &Api, asked: &WebhookRequest, errors: &mut FieldErrors) {
-    let known = errors.clone();
-    if !known.names("url")
-        && let Err(refusal) = Target::parse(&asked.url, &api.parts.allowed)
+fn check(api: &Api, url: Option<&String>, events: Option<&Vec<String>>, errors: &mut FieldErrors) {
+    if let Some(url) = url.filter(|_| !errors.names("url"))
+        && let Err(refusal) = Target::parse(url, &api.parts.allowed)
     {
         errors.add("url", format!("The url field {refusal}."));
     }
-    if let Err(error) = Subscription::parse(&asked.events) {
+    if let Some(events) = events
+        && let Err(error) = Subscription::parse(events)
+    {
         add_subscription(errors, &error);
     }
+}
+
+fn parts<'a>(api: &'a Api, tenant: &'a dyn Tenant) -> EndpointParts<'a> {
+    let parts = &api.parts;
+    EndpointParts {
+        tenant,
+        numbers: &parts.numbers,
+        keys: &parts.account_keys,
+        entropy: &*parts.entropy,
+        clock: &*parts.clock,
+        allowed: &parts.allowed,
+    }
+}
+
+/// Changes an endpoint: what is not named stays. A new secret is shown in this answer and never again.
+#[utoipa::path(
+    put, path = "/api/v1/webhooks/{id}", tag = "webhooks", request_body = WebhookChange,
+    params(
+        ("id" = u64, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless for 24 hours"),
+    ),
+    responses(
+        (status = 200, body = Data<WebhookBody>), (status = 404, description = "no such endpoint"),
+        (status = 422, body = hantar_wire::v1::error::ErrorBody),
+    )
+)]
+pub(crate) async fn change(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    id: PathText,
+    request: Request,
+) -> Result<Shown, ApiError> {
+    let id = number(id, no_endpoint)?;
+    let tenant = api.parts.tenants.for_account(caller.account);
+    if tenant.endpoint(EndpointId(id)).await?.is_none() {
+        return Err(no_endpoint(id.to_string()));
+    }
+    let headers = request.headers().clone();
+    let values = body::fields(request).await?;
+    let (asked, mut errors) = WebhookChange::read(&values);
+    let key = idempotency_key(&headers, &mut errors);
+    check(&api, asked.url.as_ref(), asked.events.as_ref(), &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::Invalid(errors));
+    }
+    let draft = EndpointDraft {
+        idempotency: key.map(|key| (key, asked.canonical())),
+        url: asked.url,
+        events: asked.events,
+        is_active: asked.is_active,
+        rotates: asked.rotate_secret == Some(true),
+    };
+    let changed = change_endpoint(&parts(&api, &*tenant), caller.account, EndpointId(id), draft).await;
+    let (endpoint, secret) = changed.map_err(refused)?.ok_or_else(|| no_endpoint(id.to_string()))?;
+    let data = match secret {
+        Some(secret) => WebhookBody::with_secret(&endpoint, &secret),
+        None => WebhookBody::new(&endpoint),
+    };
+    Ok(Json(Data { data }))
 }
 
 fn add_subscription(errors: &mut FieldErrors, error: &SubscriptionError) {
