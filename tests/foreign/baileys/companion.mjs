@@ -47,6 +47,17 @@ function kindOf(message) {
 	return names[0]
 }
 
+const receiptOf = (id, receipt) =>
+	say('receipt', { id, user: receipt.userJid, delivered: !!receipt.receiptTimestamp, read: !!receipt.readTimestamp })
+
+// While Baileys gathers events, whatever happens to a message it has not told of yet goes into that message, and no
+// event of its own follows.
+function absorbed({ key, status, userReceipt, reactions }) {
+	if (status >= proto.WebMessageInfo.Status.DELIVERY_ACK) say('update', { id: key.id, status })
+	for (const receipt of userReceipt ?? []) receiptOf(key.id, receipt)
+	for (const reaction of reactions ?? []) say('reaction', { id: key.id, text: reaction.text })
+}
+
 async function open() {
 	const { state, saveCreds } = await useMultiFileAuthState(settings.folder)
 	socket = makeWASocket({
@@ -85,6 +96,7 @@ async function open() {
 				stub: message.messageStubType,
 				text: content?.conversation ?? content?.extendedTextMessage?.text ?? content?.imageMessage?.caption ?? null,
 			})
+			absorbed(message)
 		}
 	})
 	socket.ev.on('messages.update', updates => {
@@ -93,9 +105,7 @@ async function open() {
 		}
 	})
 	socket.ev.on('message-receipt.update', updates => {
-		for (const { key, receipt } of updates) {
-			say('receipt', { id: key.id, user: receipt.userJid, delivered: !!receipt.receiptTimestamp, read: !!receipt.readTimestamp })
-		}
+		for (const { key, receipt } of updates) receiptOf(key.id, receipt)
 	})
 	socket.ev.on('messages.reaction', reactions => {
 		for (const { key, reaction } of reactions) say('reaction', { id: key.id, text: reaction.text })
