@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::door::{Door, token_with};
 use crate::home::{Home, draft};
-use crate::world::{Process, World};
+use crate::world::{Process, World, handle};
 
 const PATH: &str = "/api/v1/consents";
 const ALI: &str = "+60123456789";
@@ -48,7 +48,7 @@ async fn ledger(home: &Home) -> Vec<(Said, bool)> {
 
 /// The relay's part, as if the batch had not been counted yet.
 async fn hear(process: &Process, records: &[Record]) {
-    process.relay().handle("again", records).await.unwrap();
+    handle(&process.relay(), "again", records).await.unwrap();
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn whatever_call_is_lost_a_stop_is_entered_and_answered_once() {
             let calls = Calls { operation: Some(operation.into()), containing: None, when: When::Next(count) };
             world.faults.change(|plan| plan.losses.push(Loss { calls, executed, error: LostAs::Io }));
             let mut tries = 0;
-            while home.process.relay().handle("local", &records).await.is_err() {
+            while handle(&home.process.relay(), "local", &records).await.is_err() {
                 tries += 1;
                 assert!(tries < 50, "{operation} {count}");
             }

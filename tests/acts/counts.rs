@@ -7,7 +7,7 @@ use hantar_usecases::cancel_message::cancel_message;
 use hantar_usecases::receive_messages::receive_messages;
 
 use crate::home::{Home, incoming};
-use crate::world::World;
+use crate::world::{World, handle};
 
 /// One thing that happens to an account.
 async fn happen(home: &Home, dice: &mut fastrand::Rng, ids: &mut Vec<MessageId>) {
@@ -36,7 +36,7 @@ async fn read(world: &World, home: &Home, dice: &mut fastrand::Rng) -> bool {
         let calls = Calls::next("TransactWriteItems", dice.u32(1..4));
         world.faults.change(|plan| plan.losses.push(Loss { calls, executed: dice.bool(), error: LostAs::Io }));
     }
-    let handled = home.process.relay().handle("local", &records).await.is_ok();
+    let handled = handle(&home.process.relay(), "local", &records).await.is_ok();
     world.faults.change(|plan| plan.losses.clear());
     if handled && dice.u8(..3) > 0 {
         world.consume(through).await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::door::Door;
 use crate::home::Home;
-use crate::world::World;
+use crate::world::{World, handle};
 
 /// An address that nobody needs to answer at.
 const URL: &str = "http://127.0.0.1:9/webhook";
@@ -70,11 +70,11 @@ async fn whoever_dies_before_it_is_remembered_tells_the_same_event_again() {
     for failing in ["SET tl", "low_balance-0"] {
         let calls = Calls { operation: None, containing: Some(failing.into()), when: When::Chance(1.0) };
         world.faults.change(|plan| plan.throttles.push(Throttle { calls, error: ThrottleError::RequestLimitExceeded }));
-        relay.handle("local", &records).await.unwrap_err();
+        handle(&relay, "local", &records).await.unwrap_err();
         world.faults.set_plan(FaultPlan::default());
     }
     for _ in 0..2 {
-        relay.handle("local", &records).await.unwrap();
+        handle(&relay, "local", &records).await.unwrap();
     }
     assert_eq!(told(&world, &home).await, [format!("low_{}_1", home.account)]);
     assert_eq!(home.tenant().ledger().warning().await.unwrap().told, 1);

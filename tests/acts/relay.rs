@@ -18,7 +18,7 @@ use hantar_usecases::send_message::Draft;
 use serde_json::Value;
 
 use crate::home::{Home, draft, incoming};
-use crate::world::World;
+use crate::world::{World, handle};
 
 /// An address that nobody needs to answer at: relaying calls nobody.
 const URL: &str = "http://127.0.0.1:9/webhook";
@@ -53,7 +53,7 @@ async fn new_messages_of_one_batch_ring_their_devices_shard_once_for_each_device
         two.send(text).await;
     }
     let (records, through) = world.stream(200).await.unwrap();
-    one.process.relay().handle("local", &records).await.unwrap();
+    handle(&one.process.relay(), "local", &records).await.unwrap();
     world.consume(through).await;
     let mut rings = one.process.rings().await;
     rings.sort_unstable();
@@ -162,14 +162,14 @@ async fn a_batch_that_is_read_again_stores_each_delivery_once_counts_once_and_ri
     }
     let (records, _) = world.stream(200).await.unwrap();
     let relay = home.process.relay();
-    relay.handle("local", &records).await.unwrap();
+    handle(&relay, "local", &records).await.unwrap();
     let (stored, counted) = (world.items().await, home.tenant().state_counts().await.unwrap());
     assert_eq!(world.deliveries(home.account).await.len(), 12);
     assert_eq!(counted, home.true_counts().await);
     let events = BTreeSet::from_iter(home.process.rung_events().await);
     let rings = home.process.rings().await;
 
-    relay.handle("local", &records).await.unwrap();
+    handle(&relay, "local", &records).await.unwrap();
     assert!(world.items().await == stored, "the second reading wrote something");
     assert_eq!(home.tenant().state_counts().await.unwrap(), counted);
     assert_eq!(BTreeSet::from_iter(home.process.rung_events().await), events, "the first doorbells may be lost");
@@ -188,7 +188,7 @@ async fn a_second_reading_with_other_batch_boundaries_stores_and_counts_nothing_
     let relay = home.process.relay();
     // Each reading begins where the consumed ones end, and goes on beyond the one before, or stops short of it.
     for (from, to) in [(0, 7), (0, 11), (3, 9), (3, 20), (15, 17), (15, records.len()), (20, records.len())] {
-        relay.handle("local", &records[from..to]).await.unwrap();
+        handle(&relay, "local", &records[from..to]).await.unwrap();
     }
     assert_eq!(home.tenant().state_counts().await.unwrap(), home.true_counts().await);
     assert_eq!(world.deliveries(home.account).await.len(), 16);
@@ -203,7 +203,7 @@ async fn a_delivery_that_was_made_already_is_not_made_pending_again_by_a_second_
     road(&home).await;
     let (records, _) = world.stream(200).await.unwrap();
     let relay = home.process.relay();
-    relay.handle("local", &records).await.unwrap();
+    handle(&relay, "local", &records).await.unwrap();
     let deliverer = home.process.deliverer();
     let deliver = || async {
         for (_, event) in home.process.rung_events().await {
@@ -212,7 +212,7 @@ async fn a_delivery_that_was_made_already_is_not_made_pending_again_by_a_second_
     };
     deliver().await;
     assert_eq!(receiver.received().len(), 4);
-    relay.handle("local", &records).await.unwrap();
+    handle(&relay, "local", &records).await.unwrap();
     deliver().await;
     assert_eq!(receiver.received().len(), 4);
 }
@@ -275,11 +275,11 @@ async fn a_failure_in_the_middle_of_a_batch_leaves_it_to_be_read_again_with_noth
     ] {
         let calls = Calls { operation, containing: Some(failing), when: When::Chance(1.0) };
         world.faults.change(|plan| plan.throttles.push(Throttle { calls, error: ThrottleError::RequestLimitExceeded }));
-        relay.handle("local", &records).await.unwrap_err();
+        handle(&relay, "local", &records).await.unwrap_err();
         world.faults.set_plan(FaultPlan::default());
     }
     assert_eq!(home.tenant().state_counts().await.unwrap(), StateCounts::default());
-    relay.handle("local", &records).await.unwrap();
+    handle(&relay, "local", &records).await.unwrap();
     assert_eq!(world.deliveries(home.account).await.len(), 12);
     assert_eq!(home.tenant().state_counts().await.unwrap(), home.true_counts().await);
 }
@@ -290,7 +290,7 @@ async fn several_relays_on_one_stream_count_everything_once() {
     let home = world.home(1000).await;
     let read = |relay: Relay, records: Vec<Record>| {
         // Until it has its turn: whoever finds another one counting reads its batch again.
-        tokio::spawn(async move { while relay.handle("local", &records).await.is_err() {} })
+        tokio::spawn(async move { while handle(&relay, "local", &records).await.is_err() {} })
     };
     for _ in 0..8 {
         for _ in 0..5 {

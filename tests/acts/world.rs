@@ -9,6 +9,7 @@ use hantar_domain::ids::{AccountId, DeviceId, EndpointId, Shard};
 use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_domain::user::Email;
+use hantar_jobs::count::Counter;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::{Record, Relay};
 use hantar_jobs::sweep::Sweeper;
@@ -216,12 +217,17 @@ impl World {
 
     /// Relays all that is in the stream.
     pub(crate) async fn relay(&self, process: &Process) {
-        let relay = process.relay();
         while let Some((records, through)) = self.stream(200).await {
-            relay.handle("local", &records).await.unwrap();
+            handle(&process.relay(), "local", &records).await.unwrap();
             self.consume(through).await;
         }
     }
+}
+
+/// A batch is relayed and then counted.
+pub(crate) async fn handle(relay: &Relay, stream: &str, records: &[Record]) -> Result<(), PortError> {
+    relay.handle(records).await?;
+    Counter { tenants: relay.tenants.clone() }.handle(stream, records).await
 }
 
 /// The way out, where these networks may be called.

@@ -74,7 +74,7 @@ async fn expansion(recipients: usize) -> anyhow::Result<()> {
         updated_at: now,
     };
     ensure!(tenant.campaigns().start(&campaign, None).await? == Started::New, "the campaign is not made");
-    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), stack.relay()));
+    let relaying = tokio::spawn(relay_loop::run(stack.readers()));
     let worker = stack.worker(Pacing::default());
     shop.faults.reset();
     let started = Instant::now();
@@ -107,7 +107,7 @@ async fn units() -> anyhow::Result<()> {
         simulator.network().create_phone(&phone(number), "Customer")?;
     }
     let pacing = Pacing { campaign_gap: Duration::from_millis(20) };
-    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), stack.relay()));
+    let relaying = tokio::spawn(relay_loop::run(stack.readers()));
     let working = tokio::spawn(work_workers::run(std::sync::Arc::new(stack.worker(pacing))));
     let mut host = config(stack, simulator.websocket_url());
     host.pacing = pacing;

@@ -98,8 +98,7 @@ impl Fleet {
             simulator.network().create_phone(&till.phone, "Shop")?;
         }
         let mut relay = JoinSet::new();
-        let parts = stack.relay();
-        relay.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), parts));
+        relay.spawn(relay_loop::run(stack.readers()));
         let fleet = Self { simulator, stack, tills, account, tenant, aws, folder, _relay: relay };
         fleet.link().await?;
         Ok(fleet)

@@ -65,8 +65,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Simulator::start(SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), seed: 1, state_file: None }).await?;
     simulator.network().create_phone("60111222333", "Shop")?;
     simulator.network().create_phone(CUSTOMER, "Ali")?;
-    let relay = stack.relay();
-    let relaying = tokio::spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay));
+    let relaying = tokio::spawn(relay_loop::run(stack.readers()));
     let host = DeviceHost::start(stack.host_parts(), config(stack, simulator.websocket_url())).await?;
     let device = link(&shop, &simulator).await?;
     for (label, gap) in [("one by one", true), ("in a burst", false)] {

@@ -149,7 +149,7 @@ impl Shop {
             return found;
         }
         let mut logs = Vec::new();
-        for function in ["api", "relay", "webhooks", "timers"] {
+        for function in ["api", "relay", "counts", "webhooks", "timers"] {
             logs.push((function, deployment.emulator.log(&format!("/aws/lambda/{NAME}-{function}")).await));
         }
         panic!("{what} did not come within {limit:?}\nthe host: {:#?}\n{logs:#?}", self.last_lines());

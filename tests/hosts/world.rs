@@ -87,8 +87,7 @@ impl World {
             simulator.network().create_phone(&till.phone, "Shop").unwrap();
         }
         let mut relay = JoinSet::new();
-        let parts = stack.relay();
-        relay.spawn(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), parts));
+        relay.spawn(relay_loop::run(stack.readers()));
         Self {
             whatsapp: simulator.websocket_url(),
             simulator,

@@ -4,6 +4,7 @@ mod bulk;
 mod campaign;
 mod consent;
 mod contact;
+pub mod count;
 pub mod deliver_webhook;
 mod erase;
 mod export;

@@ -1,20 +1,18 @@
-//! The stream of the business table becomes doorbells, events for subscribers, entries of the consent ledger, and counts.
+//! The stream of the business table becomes doorbells, events for subscribers, and entries of the consent ledger. What it
+//! becomes besides, counts, is `count.rs`.
 //!
 //! One worker reads each stream shard in order. A batch that fails is read again: rings repeat harmlessly, deliveries
-//! are stored once by (endpoint, event), consents once by their message, and counts remember how far they went.
+//! are stored once by (endpoint, event), consents once by their message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hantar_domain::campaign::tells_danger;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, CampaignId, DeviceId, Shard};
+use hantar_domain::ids::{AccountId, DeviceId, Shard};
 use hantar_domain::message::{Direction, Message, State};
 use hantar_domain::webhook::{Endpoint, EventId, EventKind};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{
-    CampaignDifferences, Change, Clock, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants,
-};
+use hantar_usecases::ports::{Change, Clock, Delivery, DeliveryState, Job, JobQueue, PortError, Queue, Tenants};
 use hantar_wire::webhook as body;
 
 /// What the relay needs from outside.
@@ -50,13 +48,13 @@ pub(crate) struct Event {
 }
 
 impl Relay {
-    /// Handles a batch of stream shard `stream`, in order. After an error the whole batch is to be given again.
-    pub async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
+    /// Handles a batch of one stream shard, in order. After an error the whole batch is to be given again; it may be given
+    /// again at any time.
+    pub async fn handle(&self, records: &[Record]) -> Result<(), PortError> {
         self.ring(records).await?;
         self.publish(records.iter().flat_map(|record| events_of(&record.change)).collect()).await?;
         self.hear(records).await?;
-        self.warn(records).await?;
-        self.count(stream, records).await
+        self.warn(records).await
     }
 
     /// One doorbell per device, however many of its messages the batch holds.
@@ -103,70 +101,6 @@ impl Relay {
         }
         if jobs.is_empty() { Ok(()) } else { self.queue.send(Queue::Webhooks, &jobs, std::time::Duration::ZERO).await }
     }
-
-    /// Campaigns have counts of their own, each with its own marks.
-    async fn count_campaigns(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
-        let mut campaigns: BTreeMap<(AccountId, CampaignId), Vec<&Record>> = BTreeMap::new();
-        for record in records {
-            if let Change::Message { new, .. } = &record.change
-                && let Some(campaign) = new.campaign
-            {
-                campaigns.entry((new.account, campaign)).or_default().push(record);
-            }
-        }
-        for ((account, id), records) in campaigns {
-            let tenant = self.tenants.for_account(account);
-            let counted = tenant.campaigns().counted_through(id, stream).await?;
-            let fresh: Vec<&Record> =
-                records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
-            let Some(last) = fresh.last() else { continue };
-            let sums = campaign_differences(fresh.iter().map(|record| &record.change));
-            if !tenant.campaigns().add_counts(id, stream, counted, last.sequence, &sums).await? {
-                return Err(PortError::Conflict);
-            }
-        }
-        Ok(())
-    }
-
-    async fn count(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
-        let mut accounts: BTreeMap<AccountId, Vec<&Record>> = BTreeMap::new();
-        for record in records {
-            if let Change::Message { new, .. } = &record.change {
-                accounts.entry(new.account).or_default().push(record);
-            }
-        }
-        self.count_campaigns(stream, records).await?;
-        for (account, records) in accounts {
-            let tenant = self.tenants.for_account(account);
-            let counted = tenant.counted_through(stream).await?;
-            let fresh: Vec<&Record> =
-                records.into_iter().filter(|record| counted.is_none_or(|through| record.sequence > through)).collect();
-            let Some(last) = fresh.last() else { continue };
-            let differences = differences(fresh.iter().map(|record| &record.change));
-            if !tenant.add_counts(stream, counted, last.sequence, &differences).await? {
-                // Somebody else counts the same stream shard: leave it to the next reading of this batch.
-                return Err(PortError::Conflict);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What changes add to a campaign's counts.
-fn campaign_differences<'a>(changes: impl Iterator<Item = &'a Change>) -> CampaignDifferences {
-    let mut sums = CampaignDifferences::default();
-    let refused = |message: &Message| message.state == State::Failed && message.reason().is_some_and(tells_danger);
-    for change in changes {
-        if let Change::Message { old, new } = change {
-            if let Some(old) = old {
-                *sums.states.entry(old.state).or_default() -= 1;
-                sums.refused -= i64::from(refused(old));
-            }
-            *sums.states.entry(new.state).or_default() += 1;
-            sums.refused += i64::from(refused(new));
-        }
-    }
-    sums
 }
 
 /// The device that is to be woken by a change: a new message to send, or somebody wants a QR code.
@@ -227,23 +161,4 @@ fn device_event(old: Option<&Device>, new: &Device) -> Option<Event> {
             at,
         }
     })
-}
-
-fn differences<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(Direction, State, i64)> {
-    let mut counts: BTreeMap<(bool, State), i64> = BTreeMap::new();
-    for change in changes {
-        if let Change::Message { old, new } = change {
-            let outbound = new.direction == Direction::Outbound;
-            if let Some(old) = old {
-                *counts.entry((outbound, old.state)).or_default() -= 1;
-            }
-            *counts.entry((outbound, new.state)).or_default() += 1;
-        }
-    }
-    let direction = |outbound| if outbound { Direction::Outbound } else { Direction::Inbound };
-    counts
-        .into_iter()
-        .filter(|(_, count)| *count != 0)
-        .map(|((outbound, state), count)| (direction(outbound), state, count))
-        .collect()
 }

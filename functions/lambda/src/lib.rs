@@ -9,8 +9,8 @@ pub mod config;
 mod image;
 pub mod program;
 pub mod queue;
-pub mod relay;
 pub mod stack;
+pub mod stream;
 pub mod sweep;
 mod time_left;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_domain::egress::AllowList;
+use hantar_jobs::count::Counter;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::sweep::Sweeper;
@@ -82,7 +83,12 @@ impl Stack {
         Ok(self.cloud.check_shards(stored)?)
     }
 
-    /// What reads the stream.
+    /// What counts what is in the stream.
+    pub fn counter(&self) -> Counter {
+        Counter { tenants: self.tenants.clone() }
+    }
+
+    /// What tells of what is in the stream.
     pub async fn relay(&self) -> Result<Relay, Error> {
         Ok(Relay {
             tenants: self.tenants.clone(),

@@ -8,6 +8,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use hantar_device_host::HostParts;
 use hantar_domain::pacing::Pacing;
+use hantar_jobs::count::Counter;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::work::Worker;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
@@ -25,6 +26,7 @@ use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Mail, Tenants};
 
 use crate::engines::Engines;
+use crate::relay_loop::Readers;
 
 /// How many shards there are on one machine.
 const SHARDS: u16 = 4;
@@ -137,14 +139,16 @@ impl Stack {
     }
 
     /// What reads the stream.
-    pub fn relay(&self) -> Relay {
-        Relay {
+    pub fn readers(&self) -> Readers {
+        let relay = Relay {
             tenants: self.tenants.clone(),
             queue: self.queue.clone(),
             shards: self.shards,
             numbers: self.numbers.clone(),
             clock: self.clock.clone(),
-        }
+        };
+        let counter = Counter { tenants: self.tenants.clone() };
+        Readers { engine: self.dynamo.clone(), table: self.tables.business.clone(), relay, counter }
     }
 
     /// The same where messages cost nothing.

@@ -75,8 +75,7 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     let host = Arc::new(host);
 
     let mut tasks = JoinSet::new();
-    let relay = stack.relay();
-    tasks.spawn_on(relay_loop::run(stack.dynamo.clone(), stack.tables.business.clone(), relay), &road);
+    tasks.spawn_on(relay_loop::run(stack.readers()), &road);
     let deliverer = Arc::new(deliverer(&stack, egress.clone(), &args));
     for _ in 0..WEBHOOK_WORKERS {
         tasks.spawn_on(webhook_workers::run(deliverer.clone()), &road);

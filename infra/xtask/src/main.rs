@@ -8,6 +8,8 @@ mod binaries;
 mod checks;
 mod emulator;
 mod freshness;
+mod lanes;
+mod mirror;
 mod package_lambda;
 mod package_worker;
 mod run;
@@ -52,11 +54,11 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
     match arguments.split_first() {
         Some((task, rest)) if task == "test" => {
             let (selected, for_cargo_test) = parse_test(rest)?;
-            stage::run(&Workplace::find()?, &selected, for_cargo_test)
+            stage::run(Workplace::find()?, &selected, for_cargo_test)
         }
-        Some((task, rest)) if task == "package" => package(&Workplace::find()?, rest),
+        Some((task, rest)) if task == "package" => package(Workplace::find()?, rest),
         Some((task, [package])) if task == "sbom" => sbom::print(&Workplace::find()?, package),
-        Some((task, rest)) if task == "bench" => bench(&Workplace::find()?, rest),
+        Some((task, rest)) if task == "bench" => bench(Workplace::find()?, rest),
         Some((task, _)) if matches!(task.as_str(), "help" | "-h" | "--help") => {
             println!("{USAGE}\n\nstages: {}", Stage::names());
             Ok(())
@@ -83,8 +85,9 @@ fn parse_test(arguments: &[String]) -> anyhow::Result<(Vec<Stage>, &[String])> {
 }
 
 /// What is deployed, each kind in a file of its own.
-fn package(place: &Workplace, arguments: &[String]) -> anyhow::Result<()> {
-    let _alone_in_the_cache = stage::lock(place)?;
+fn package(place: Workplace, arguments: &[String]) -> anyhow::Result<()> {
+    let _alone_in_the_cache = stage::lock(&place)?;
+    let place = &place.mirrored()?;
     match arguments.split_first() {
         Some((what, rest)) if what == "lambda" => {
             package_lambda::parse(rest)?.into_iter().try_for_each(|arch| package_lambda::package(place, arch))
@@ -95,7 +98,9 @@ fn package(place: &Workplace, arguments: &[String]) -> anyhow::Result<()> {
 }
 
 /// The bench binary belongs to the tests; this only builds it optimised and hands it its arguments.
-fn bench(place: &Workplace, arguments: &[String]) -> anyhow::Result<()> {
+fn bench(place: Workplace, arguments: &[String]) -> anyhow::Result<()> {
+    let _alone_in_the_cache = stage::lock(&place)?;
+    let place = &place.mirrored()?;
     let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1);
     let cold = only.is_none_or(|parts| parts.split(',').any(|part| part == "cold"));
     let function = cold.then(|| package_lambda::function(place, "api")).transpose()?;

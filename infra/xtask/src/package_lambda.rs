@@ -14,7 +14,7 @@ use crate::workplace::Workplace;
 const PACKAGE: &str = "hantar-lambda";
 const PROFILE: &str = "lambda";
 /// The functions, each of which is a binary.
-pub(crate) const FUNCTIONS: [&str; 5] = ["api", "jobs", "relay", "timers", "webhooks"];
+pub(crate) const FUNCTIONS: [&str; 6] = ["api", "counts", "jobs", "relay", "timers", "webhooks"];
 /// The newest glibc that Amazon Linux 2023 has.
 const GLIBC: (u32, u32) = (2, 34);
 /// What links for another machine: a linker and a C library, from PyPI.

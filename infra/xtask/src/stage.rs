@@ -119,9 +119,9 @@ impl Stage {
             Self::Emulator => emulator::start(place).map(|started| run.emulator = Some(started)),
             Self::Test => {
                 let emulator = run.emulator.as_ref().context("the emulator does not run")?;
-                tests::compile(place, run.for_cargo_test)?;
+                let programs = tests::compile(place, run.for_cargo_test)?;
                 freshness::date_back(place)?;
-                let (counts, succeeded) = tests::run(place, emulator, run.for_cargo_test)?;
+                let (counts, succeeded) = tests::run(place, emulator, run.for_cargo_test, programs)?;
                 run.counts = Some(counts);
                 counts.judge(succeeded)
             }
@@ -131,10 +131,11 @@ impl Stage {
 
 /// Runs the stages, stopping at the first that fails, and prints the table. The emulator ends with it in every case.
 /// Terraform mostly waits for itself on one processor, as the Worker's build does: the one runs beside the other.
-pub(crate) fn run(place: &Workplace, selected: &[Stage], for_cargo_test: &[String]) -> anyhow::Result<()> {
-    let _alone_in_the_cache = lock(place)?;
+pub(crate) fn run(place: Workplace, selected: &[Stage], for_cargo_test: &[String]) -> anyhow::Result<()> {
+    let _alone_in_the_cache = lock(&place)?;
     println!("cache: {}", place.cache().display());
     let begun = Instant::now();
+    let place = &place.mirrored()?;
     let mut run = Run { place, for_cargo_test, emulator: None, counts: None };
     let mut table = Vec::new();
     let mut failure = None;

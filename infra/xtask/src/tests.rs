@@ -9,12 +9,10 @@ use std::time::Instant;
 use anyhow::bail;
 
 use crate::emulator::Emulator;
+use crate::lanes::{self, Program};
 use crate::package_lambda::Arch;
 use crate::workplace::Workplace;
 use crate::{binaries, package_lambda, package_worker, run, terraform};
-
-/// The tests that deploy.
-const DEPLOYMENT: &str = "hantar-deployment";
 
 /// What all test binaries and doctests together reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,42 +57,46 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Compiles the tests, quietly, so that what follows is only tests.
-pub(crate) fn compile(place: &Workplace, arguments: &[String]) -> anyhow::Result<()> {
+/// Compiles the tests, quietly, so that what follows is only tests. Answers the programs, where all are to run.
+pub(crate) fn compile(place: &Workplace, arguments: &[String]) -> anyhow::Result<Vec<Program>> {
     let started = Instant::now();
     // What comes after `--` is for the test binaries, which do not run here; `--doc` has nothing to compile ahead.
     let for_cargo = arguments.split(|argument| argument == "--").next().unwrap_or_default();
+    let mut programs = Vec::new();
     if !for_cargo.iter().any(|argument| argument == "--doc") {
         run::quiet(place, "test-compile", cargo_test(place, for_cargo).arg("--no-run"))?;
+        let listed = run::output(cargo_test(place, for_cargo).args(["--no-run", "--message-format", "json"]))?;
+        programs = listed.lines().filter_map(Program::read).collect();
     }
     println!("compiled in {:.1} s", started.elapsed().as_secs_f64());
-    Ok(())
+    Ok(programs)
 }
 
-/// Runs the tests, streaming their output. The second value says whether cargo was content.
-pub(crate) fn run(place: &Workplace, emulator: &Emulator, arguments: &[String]) -> anyhow::Result<(Counts, bool)> {
+/// Runs the tests. The second value says whether all was well.
+pub(crate) fn run(
+    place: &Workplace,
+    emulator: &Emulator,
+    arguments: &[String],
+    programs: Vec<Program>,
+) -> anyhow::Result<(Counts, bool)> {
     let plugins = terraform::find(place)?;
-    let surrounded = |mut command: Command| {
-        surround(&mut command, place, emulator, plugins.as_deref());
-        command
-    };
-    let (mut counts, mut others) = (Counts::default(), surrounded(cargo_test(place, arguments)));
+    let prepare = |command: &mut Command| surround(command, place, emulator, plugins.as_deref());
+    let mut counts = Counts::default();
     if !arguments.is_empty() {
-        let succeeded = run::streamed(&mut others, |line| counts.add(line))?;
+        let mut command = cargo_test(place, arguments);
+        prepare(&mut command);
+        let succeeded = run::streamed(&mut command, |line| counts.add(line))?;
         return Ok((counts, succeeded));
     }
-    // That one mostly waits for others: beside the rest, it takes no time of its own.
-    others.args(["--exclude", DEPLOYMENT]);
-    let mut deployment = surrounded(place.cargo("test"));
-    deployment.args(["--package", DEPLOYMENT, "--no-fail-fast"]);
-    std::thread::scope(|scope| {
-        let deployed = scope.spawn(|| run::captured(&mut deployment));
-        let succeeded = run::streamed(&mut others, |line| counts.add(line));
-        let (output, deployed) = deployed.join().map_err(|_| anyhow::anyhow!("the run of {DEPLOYMENT} panicked"))??;
-        println!("     Ran meanwhile: {DEPLOYMENT}\n{output}");
-        output.lines().for_each(|line| counts.add(line));
-        Ok((counts, succeeded? && deployed))
-    })
+    let failed = lanes::run(programs, prepare, |line| counts.add(line))?;
+    if !failed.is_empty() {
+        println!("failed: {}", failed.join(", "));
+    }
+    let mut examples = cargo_test(place, arguments);
+    examples.arg("--doc");
+    prepare(&mut examples);
+    let succeeded = run::streamed(&mut examples, |line| counts.add(line))?;
+    Ok((counts, succeeded && failed.is_empty()))
 }
 
 fn surround(command: &mut Command, place: &Workplace, emulator: &Emulator, plugins: Option<&Path>) {

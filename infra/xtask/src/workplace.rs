@@ -1,4 +1,5 @@
-//! Where things are: the clone, which the tasks only read, and the cache, which holds all that is compiled or installed.
+//! Where things are: the clone, which the tasks only read, and the cache, which holds a mirror of it and all that is compiled
+//! or installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +7,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::mirror;
+
 /// The folders every stage works in.
 pub(crate) struct Workplace {
-    /// The root of the clone.
+    /// The root of the clone, or of its mirror.
     pub(crate) root: PathBuf,
     cache: PathBuf,
     /// In CI the lock file binds: what it does not hold fails, instead of being chosen on the spot.
@@ -23,6 +26,17 @@ impl Workplace {
         let cache = cache_folder()?;
         fs::create_dir_all(cache.join("logs")).with_context(|| format!("cannot make the cache {}", cache.display()))?;
         Ok(Self { root, cache, in_ci: std::env::var_os("CI").is_some_and(|value| value == "true") })
+    }
+
+    /// The same with the clone's mirror as its root. Whoever calls it holds the cache's lock. What was unpacked without Git
+    /// is worked in where it is.
+    pub(crate) fn mirrored(self) -> anyhow::Result<Self> {
+        if !self.root.join(".git").exists() {
+            return Ok(self);
+        }
+        let root = self.cache.join("source");
+        mirror::update(&self.root, &root)?;
+        Ok(Self { root, ..self })
     }
 
     /// Where what is compiled or installed lives.
@@ -55,7 +69,7 @@ impl Workplace {
         self.cache.join("target")
     }
 
-    /// A command in the clone.
+    /// A command in the clone, or its mirror.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(std::process::Stdio::null());
@@ -69,7 +83,7 @@ impl Workplace {
         command
     }
 
-    /// `cargo SUBCOMMAND` in the clone, building into the cache.
+    /// `cargo SUBCOMMAND` there, building into the cache.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = self.command("cargo");
         command.arg(subcommand).env("CARGO_TARGET_DIR", self.target());

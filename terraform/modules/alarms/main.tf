@@ -95,8 +95,11 @@ locals {
       )
     }
     relay-behind = {
-      page    = "relay-behind", combine = "MAX", above = var.limits.relay_behind_seconds * 1000, periods = 3, period = 60,
-      metrics = [{ namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = { FunctionName = var.functions.relay } }]
+      page = "relay-behind", combine = "MAX", above = var.limits.relay_behind_seconds * 1000, periods = 3, period = 60,
+      metrics = [
+        for function in [var.functions.relay, var.functions.counts] :
+        { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = { FunctionName = function } }
+      ]
     }
   }
 

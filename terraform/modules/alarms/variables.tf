@@ -40,7 +40,7 @@ variable "queues" {
 
 variable "functions" {
   description = "The functions' names."
-  type        = object({ api = string, relay = string, webhooks = string, jobs = string, timers = string })
+  type        = object({ api = string, relay = string, counts = string, webhooks = string, jobs = string, timers = string })
 }
 
 variable "host_log_group" {

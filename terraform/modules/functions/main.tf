@@ -1,4 +1,4 @@
-# The five functions. Each has a role, a policy and a log group of its own; what calls them is in triggers.tf and, for
+# The six functions. Each has a role, a policy and a log group of its own; what calls them is in triggers.tf and, for
 # `api`, in the module edge.
 
 locals {
@@ -6,6 +6,7 @@ locals {
     # An answer that a device host must give is waited for up to 10 s.
     api   = { memory = 256, timeout = 15 }
     relay = { memory = 256, timeout = 60 }
+    counts = { memory = 256, timeout = 60 }
     # Ten calls of up to 15 s side by side. The queue hides its jobs six times as long, as Lambda wants.
     webhooks = { memory = 256, timeout = 30 }
     # A step reads some thousand rows; a workbook is unpacked in memory. So much memory comes with a whole processor.

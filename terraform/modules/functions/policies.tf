@@ -38,6 +38,10 @@ locals {
       # The number of shards, should no host have stored it yet.
       { table = "engine", actions = ["dynamodb:PutItem"], keys = ["SETTINGS"] },
     ]
+    counts = [
+      { table = "engine", actions = ["dynamodb:GetItem"], keys = ["A#*"] },
+      { table = "engine", actions = ["dynamodb:UpdateItem"], keys = ["A#*"] },
+    ]
     webhooks = [
       { table = "business", actions = local.read, keys = ["A#*"] },
       { table = "business", actions = local.write, keys = ["A#*#W"] },
@@ -80,6 +84,10 @@ locals {
       # What Lambda itself gives up.
       { actions = ["sqs:SendMessage"], arns = [var.queues.dead] },
     ]
+    counts = [
+      { actions = local.send, arns = [var.queues.parked] },
+      { actions = ["sqs:SendMessage"], arns = [var.queues.dead] },
+    ]
     webhooks = [
       { actions = local.send, arns = [var.queues.webhooks, var.queues.parked] },
       { actions = local.receive, arns = [var.queues.webhooks] },
@@ -102,7 +110,8 @@ locals {
       { actions = ["s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
       { actions = ["s3:ListBucket"], arns = [var.bucket_arn] },
     ], local.encrypted, local.mail)
-    relay    = [{ actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }]
+    relay    = [local.stream]
+    counts   = [local.stream]
     webhooks = [local.unwrap]
     jobs = concat([
       { actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], arns = ["${var.bucket_arn}/*"] },
@@ -111,6 +120,8 @@ locals {
     ], local.encrypted, local.mail)
     timers = []
   }
+
+  stream = { actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"], arns = [var.tables.stream] }
 
   # What is in the bucket is encrypted.
   encrypted = [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], arns = [var.data_key_arn] }]

@@ -1,39 +1,55 @@
 # What wakes the functions.
 
-# One worker per stream shard, in order: the relay's counts remember how far each stream shard was counted. The relay parks
-# what it cannot read itself, so a batch fails only when a table or queue does not answer, and that is waited out for half
+locals {
+  # Messages, whose sort keys are numbers, and devices, as they were written and not deleted. Only operators that every
+  # version of the filter rules has.
+  changes = {
+    messages = {
+      eventName = ["INSERT", "MODIFY"]
+      dynamodb = {
+        Keys = {
+          pk = { S = [{ prefix = "A#" }] }
+          sk = { S = [for digit in range(10) : { prefix = tostring(digit) }] }
+        }
+      }
+    }
+    devices = {
+      eventName = ["INSERT", "MODIFY"]
+      dynamodb  = { Keys = { sk = { S = [{ prefix = "DEVICE#" }] } } }
+    }
+  }
+
+  # Both readers that a stream may have. A doorbell waits for nothing. A count is one write for all that a batch changes, and a
+  # message changes some four times within seconds.
+  readers = {
+    relay  = { window = 0, changes = ["messages", "devices"] }
+    counts = { window = 5, changes = ["messages"] }
+  }
+}
+
+# One worker per stream shard, in order: counts remember how far each stream shard was counted. What cannot be read is parked
+# by the functions themselves, so a batch fails only when a table or queue does not answer, and that is waited out for half
 # a day before the batch is given up and named in the dead letters.
 resource "aws_lambda_event_source_mapping" "stream" {
+  for_each = local.readers
+
   event_source_arn                   = var.tables.stream
-  function_name                      = aws_lambda_function.this["relay"].arn
+  function_name                      = aws_lambda_function.this[each.key].arn
   starting_position                  = "TRIM_HORIZON"
   batch_size                         = 100
   parallelization_factor             = 1
-  maximum_batching_window_in_seconds = 0
+  maximum_batching_window_in_seconds = each.value.window
   bisect_batch_on_function_error     = true
   maximum_retry_attempts             = 1000
   maximum_record_age_in_seconds      = 12 * 3600
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # Messages, whose sort keys are numbers, and devices, as they were written and not deleted. Only operators that every
-  # version of the filter rules has.
   filter_criteria {
-    filter {
-      pattern = jsonencode({
-        eventName = ["INSERT", "MODIFY"]
-        dynamodb = {
-          Keys = {
-            pk = { S = [{ prefix = "A#" }] }
-            sk = { S = [for digit in range(10) : { prefix = tostring(digit) }] }
-          }
-        }
-      })
-    }
-    filter {
-      pattern = jsonencode({
-        eventName = ["INSERT", "MODIFY"]
-        dynamodb  = { Keys = { sk = { S = [{ prefix = "DEVICE#" }] } } }
-      })
+    dynamic "filter" {
+      for_each = each.value.changes
+      content {
+        pattern = jsonencode(local.changes[filter.value])
+      }
     }
   }
 

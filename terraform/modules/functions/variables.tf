@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "zip_folder" {
-  description = "Where `cargo xtask package lambda` put api.zip, relay.zip, webhooks.zip, jobs.zip and timers.zip."
+  description = "Where `cargo xtask package lambda` put api.zip, relay.zip, counts.zip, webhooks.zip, jobs.zip and timers.zip."
   type        = string
 }
 

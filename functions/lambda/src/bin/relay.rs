@@ -1,10 +1,10 @@
-//! The function behind the stream of the business table.
+//! The function that tells of changes in the stream of the business table.
 
 use std::process::ExitCode;
 
 use hantar_lambda::config::Config;
-use hantar_lambda::relay::{StreamEvent, StreamRelay};
 use hantar_lambda::stack::Stack;
+use hantar_lambda::stream::{Act, StreamEvent, StreamReader};
 use hantar_lambda::{deadline_of, program};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -15,9 +15,10 @@ fn main() -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Error> {
     let stack = Stack::new(&config);
-    let relay = &StreamRelay { relay: stack.relay().await?, clock: stack.clock.clone() };
+    let act = Act::Relay(stack.relay().await?);
+    let reader = &StreamReader { act, queue: stack.queue(), clock: stack.clock.clone() };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<StreamEvent>| {
-        Ok::<_, Error>(relay.handle(&event.payload, deadline_of(&event.context)).await)
+        Ok::<_, Error>(reader.handle(&event.payload, deadline_of(&event.context)).await)
     }))
     .await
 }

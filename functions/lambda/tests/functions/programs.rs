@@ -22,6 +22,7 @@ use crate::world::{PREFIX, SHARDS, World};
 
 const API: &str = env!("CARGO_BIN_EXE_api");
 const RELAY: &str = env!("CARGO_BIN_EXE_relay");
+const COUNTS: &str = env!("CARGO_BIN_EXE_counts");
 const WEBHOOKS: &str = env!("CARGO_BIN_EXE_webhooks");
 const JOBS: &str = env!("CARGO_BIN_EXE_jobs");
 const TIMERS: &str = env!("CARGO_BIN_EXE_timers");
@@ -236,10 +237,16 @@ async fn a_message_goes_through_all_functions_to_its_doorbell_and_its_subscriber
     let aws = served(&world).await;
     let variables = variables(&world, &aws);
     let (relay, webhooks) = (Function::start(RELAY, &variables).await, Function::start(WEBHOOKS, &variables).await);
+    let counts = Function::start(COUNTS, &variables).await;
     world.skip_stream().await;
     world.receive(home, ["hello".to_owned()]).await;
-    let mapped = world.mapping(100, 0).drain(async |event| relay.runtime.invoke(event, LIMIT).await).await;
+    let both = async |event: Value| {
+        assert_eq!(counts.invoke(event.clone()).await, json!({ "batchItemFailures": [] }));
+        relay.runtime.invoke(event, LIMIT).await
+    };
+    let mapped = world.mapping(100, 0).drain(both).await;
     assert!(mapped.given_up.is_empty());
+    assert_eq!(world.tenant(home).state_counts().await.unwrap().inbound, 1);
     let jobs = world.bodies("webhooks").await;
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     let record = |body: &Value| json!({ "messageId": "m", "body": body.to_string(), "eventSource": "aws:sqs" });
@@ -274,7 +281,7 @@ async fn a_wrong_or_missing_variable_ends_every_program_at_once_with_its_name_an
         assert_eq!(output.status.code(), Some(64), "{program} {name}: {said}");
         assert!(said.starts_with(&format!("{name}: expected ")) && said.lines().count() == 1, "{program}: {said}");
     };
-    for program in [API, RELAY, WEBHOOKS, JOBS, TIMERS] {
+    for program in [API, RELAY, COUNTS, WEBHOOKS, JOBS, TIMERS] {
         refused(program, "HANTAR_BUSINESS_TABLE", None);
         refused(program, "HANTAR_SHARDS", Some("many"));
     }

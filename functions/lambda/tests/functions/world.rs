@@ -11,10 +11,11 @@ use hantar_domain::time::Timestamp;
 use hantar_domain::token::Abilities;
 use hantar_domain::user::Email;
 use hantar_domain::webhook::EventId;
+use hantar_jobs::count::Counter;
 use hantar_jobs::deliver_webhook::Deliverer;
 use hantar_jobs::relay::Relay;
 use hantar_jobs::work::Worker;
-use hantar_lambda::relay::StreamRelay;
+use hantar_lambda::stream::{Act, StreamReader};
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
 use hantar_platform::blobs::FolderBlobs;
 use hantar_platform::clock::SystemClock;
@@ -143,7 +144,7 @@ impl World {
         create_token(self.fleet.as_ref(), &self.numbers, &SystemEntropy, &SystemClock, new).await.unwrap().1
     }
 
-    pub(crate) fn relay(&self) -> StreamRelay {
+    pub(crate) fn relay(&self) -> StreamReader {
         let relay = Relay {
             tenants: self.tenants.clone(),
             queue: self.queue.clone(),
@@ -151,7 +152,12 @@ impl World {
             numbers: self.numbers.clone(),
             clock: Arc::new(SystemClock),
         };
-        StreamRelay { relay, clock: Arc::new(SystemClock) }
+        StreamReader { act: Act::Relay(relay), queue: self.queue.clone(), clock: Arc::new(SystemClock) }
+    }
+
+    pub(crate) fn counter(&self) -> StreamReader {
+        let act = Act::Count(Counter { tenants: self.tenants.clone() });
+        StreamReader { act, queue: self.queue.clone(), clock: Arc::new(SystemClock) }
     }
 
     pub(crate) fn deliverer(&self) -> Deliverer {

@@ -146,18 +146,33 @@ impl DynamoEngine {
     /// (and at most 1000). Writes that changed nothing are left out, as on AWS. Changes nothing that shows; may be
     /// repeated. Sees what every process wrote.
     pub async fn stream_batch(&self, table: &str, max: usize) -> Result<Vec<StreamRecord>, EngineError> {
-        let table = table.to_owned();
-        let max = max.clamp(1, BATCH_MAX);
         loop {
-            let name = table.clone();
-            let batch = self.read(move |storage| stream::read(storage.conn(), &name, max)).await??;
+            let batch = self.stream_read(table, 0, max).await?;
             if !batch.records.is_empty() {
                 return Ok(batch.records);
             }
             // Nothing but writes without effect: out of the way, or they would hide what follows them.
             let Some(last) = batch.last else { return Ok(Vec::new()) };
-            self.consume(&table, last).await?;
+            self.consume(table, last).await?;
         }
+    }
+
+    /// The same, but only records with higher numbers than `after`: what follows a batch that is not consumed yet.
+    pub async fn stream_after(&self, table: &str, after: u64, max: usize) -> Result<Vec<StreamRecord>, EngineError> {
+        let mut after = after;
+        loop {
+            let batch = self.stream_read(table, after, max).await?;
+            if !batch.records.is_empty() {
+                return Ok(batch.records);
+            }
+            let Some(last) = batch.last else { return Ok(Vec::new()) };
+            after = last;
+        }
+    }
+
+    async fn stream_read(&self, table: &str, after: u64, max: usize) -> Result<stream::Batch, EngineError> {
+        let (table, max) = (table.to_owned(), max.clamp(1, BATCH_MAX));
+        self.read(move |storage| stream::read(storage.conn(), &table, after, max)).await?
     }
 
     /// Deletes a table's records up to and including this number. May be repeated, and never takes a record that was

@@ -22,8 +22,9 @@ pub type Item = HashMap<String, AttributeValue>;
 pub(super) const INDEX: &str = "CREATE INDEX IF NOT EXISTS hantar_stream_order \
      ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
+/// Goes by the index over what was read and is not consumed, which is little (the unary plus keeps the planner from sorting).
 const OLDEST: &str = "SELECT id, event_name, keys_json, old_image, new_image, user_identity FROM _stream_records \
-     WHERE table_name = ?1 ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?2";
+     WHERE table_name = ?1 AND +id > ?3 ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?2";
 
 /// Goes by row id (the unary plus keeps the planner off the index), so it reads what it deletes, and the older
 /// records of other tables.
@@ -64,10 +65,11 @@ pub(super) struct Batch {
     pub(super) last: Option<u64>,
 }
 
-/// The oldest `max` records, without those that changed nothing.
-pub(super) fn read(connection: &Connection, table: &str, max: usize) -> Result<Batch, EngineError> {
+/// The oldest `max` records with numbers higher than `after`, without those that changed nothing.
+pub(super) fn read(connection: &Connection, table: &str, after: u64, max: usize) -> Result<Batch, EngineError> {
     let mut statement = connection.prepare_cached(OLDEST)?;
-    let mut rows = statement.query(params![table, i64::try_from(max).unwrap_or(i64::MAX)])?;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![table, i64::try_from(max).unwrap_or(i64::MAX), number(after)])?;
     let mut batch = Batch { records: Vec::new(), last: None };
     while let Some(row) = rows.next()? {
         let sequence: u64 = row.get(0)?;
@@ -179,7 +181,7 @@ mod tests {
     fn steps(connection: &Connection, sql: &str, limit: Option<i64>) -> i32 {
         let mut statement = connection.prepare(sql).unwrap();
         let mut rows = match limit {
-            Some(limit) => statement.query(params!["t", limit]).unwrap(),
+            Some(limit) => statement.query(params!["t", limit, 0]).unwrap(),
             None => statement.query(params!["t"]).unwrap(),
         };
         while rows.next().unwrap().is_some() {}
@@ -189,8 +191,8 @@ mod tests {
 
     fn plan(connection: &Connection, sql: &str) -> String {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let bound = params!["t", 10];
-        let bound = if sql.contains("?2") { bound } else { &bound[..1] };
+        let bound = params!["t", 10, 0];
+        let bound = &bound[..(1..=3).rev().find(|number| sql.contains(&format!("?{number}"))).unwrap()];
         let lines = statement.query_map(bound, |row| row.get::<_, String>(3)).unwrap();
         lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
     }
@@ -219,7 +221,7 @@ mod tests {
     fn consuming_twice_takes_nothing_that_came_between() {
         let storage = stream_of(3);
         let connection = storage.conn();
-        let last = read(connection, "t", 10).unwrap().last.unwrap();
+        let last = read(connection, "t", 0, 10).unwrap().last.unwrap();
         delete(connection, "t", last).unwrap();
         // The clock stepped back: the engine's own number is lower than the consumed ones were.
         connection
@@ -229,7 +231,7 @@ mod tests {
             )
             .unwrap();
         delete(connection, "t", last).unwrap();
-        let left = read(connection, "t", 10).unwrap().records;
+        let left = read(connection, "t", 0, 10).unwrap().records;
         assert_eq!(left.len(), 1);
         assert!(left[0].sequence > last);
     }

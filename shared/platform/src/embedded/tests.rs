@@ -279,6 +279,19 @@ async fn what_was_not_consumed_is_shown_again_and_consuming_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn reading_on_after_a_record_consumes_nothing_and_passes_over_what_changed_nothing() {
+    let (engine, client) = ready().await;
+    put(&client, "P", "1", 0).await;
+    let first = engine.stream_after(TABLE, 0, 9).await.unwrap();
+    let told = first[0].sequence;
+    put(&client, "P", "1", 0).await;
+    assert!(engine.stream_after(TABLE, told, 1).await.unwrap().is_empty());
+    put(&client, "P", "2", 0).await;
+    assert_eq!(sequences(&engine.stream_after(TABLE, told, 1).await.unwrap()), [(StreamEvent::Insert, "2")]);
+    assert_eq!(engine.stream_batch(TABLE, 1).await.unwrap(), first, "it is there until it is consumed");
+}
+
+#[tokio::test]
 async fn a_stream_of_one_table_is_untouched_by_consuming_another() {
     let (engine, client) = ready().await;
     create(&client, "other").await;

@@ -363,6 +363,8 @@ pub async fn contacts_are_found_by_beginnings_of_words(world: World) {
         ("li", vec![]),
         ("abu ali", vec![0]),
         ("mohd al", vec![3]),
+        ("ali alia", vec![1]),
+        ("al ali a", vec![0, 1, 3]),
         ("ali siti", vec![]),
         ("jose", vec![4]),
         ("JOS\u{c9}", vec![4]),
@@ -374,6 +376,30 @@ pub async fn contacts_are_found_by_beginnings_of_words(world: World) {
         assert_eq!(found, expected.iter().map(|index: &usize| ids[*index]).collect(), "{text}");
         assert_eq!(home.searched(text).await.len(), expected.len(), "{text}: nobody is shown twice");
     }
+}
+
+/// The rarest word leads, and leads on over all pages, also when meanwhile another would be the rarest.
+pub async fn pages_of_several_words_show_each_contact_once_whatever_is_added_between(world: World) {
+    let home = world.home(0).await;
+    let mut wanted = BTreeSet::new();
+    for n in 0..6 {
+        wanted.insert(home.contact_named(&world, n, &format!("Siti Zulkifli {n}")).await.id.0);
+        home.contact_named(&world, 10 + n, "Zulkifli").await;
+    }
+    let filter = searching("zulkifli siti");
+    let (mut shown, mut after) = (Vec::new(), None);
+    for more in 0_u64.. {
+        let page = home.tenant.contacts().list_contacts(&filter, after.as_deref(), 0, 1).await.unwrap();
+        shown.extend(page.contacts.iter().map(|contact| contact.id.0));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        for n in 0..4 {
+            home.contact_named(&world, 100 + 4 * more + n, "Siti").await;
+        }
+    }
+    assert_eq!((shown.len(), shown.into_iter().collect()), (6, wanted));
 }
 
 /// A number in any spelling.

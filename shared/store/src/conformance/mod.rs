@@ -162,6 +162,7 @@ macro_rules! store_cases {
             contacts::a_merge_gives_what_lacks_and_deletes_the_other,
             contacts::counts_are_exact_whatever_happens_at_once,
             contacts::contacts_are_found_by_beginnings_of_words,
+            contacts::pages_of_several_words_show_each_contact_once_whatever_is_added_between,
             contacts::contacts_are_found_by_their_last_digits_and_their_reference,
             contacts::lists_show_the_newest_first_and_join_without_gaps,
             contacts::filters_together_show_what_each_of_them_shows,

@@ -28,6 +28,9 @@ const MOST_LOOKED_UP: usize = 1_500;
 const WORDS: usize = 1_000;
 /// How many contacts are looked up at a time.
 const LOOKED_UP: usize = 100;
+/// How many words are looked at to find the rarest, and how many entries of each.
+const MOST_LOOKS: usize = 4;
+const LOOK: usize = 200;
 
 /// What leads.
 enum Lead {
@@ -60,7 +63,7 @@ impl TenantStore {
         skip: usize,
         limit: usize,
     ) -> Result<ContactPage, PortError> {
-        let Some(way) = self.way(filter) else { return Ok(ContactPage::default()) };
+        let Some(way) = self.way(filter, after).await? else { return Ok(ContactPage::default()) };
         let looks_up = way.rest != ContactFilter::default();
         let mut left = match (looks_up, way.picks) {
             (true, _) => MOST_LOOKED_UP,
@@ -116,29 +119,29 @@ impl TenantStore {
         }
     }
 
-    /// How to go; `None` where nobody can be found.
-    fn way(&self, filter: &ContactFilter) -> Option<Way> {
+    /// How to go; `None` where nobody can be found. The same way for each page.
+    async fn way(&self, filter: &ContactFilter, after: Option<&str>) -> Result<Option<Way>, PortError> {
         let account = self.account;
         let mut rest = filter.clone();
         let way = |lead, pk: String, query: Query, rest| Way { lead, query, pk, rest, picks: false };
         if let Some(reference) = rest.external_id.take() {
             let (pk, prefix) = references_of(account, &reference);
             let query = Query::beginning(Table::Engine, pk.clone(), prefix).backwards();
-            return Some(way(Lead::Entries, pk, query, rest));
+            return Ok(Some(way(Lead::Entries, pk, query, rest)));
         }
         match rest.search.take() {
             Some(Search::Digits(digits)) => {
                 let backwards = reversed(&digits);
                 let pk = numbers_of(account, &backwards);
                 let query = Query::beginning(Table::Engine, pk.clone(), backwards);
-                return Some(way(Lead::Numbers, pk, query, rest));
+                return Ok(Some(way(Lead::Numbers, pk, query, rest)));
             }
-            Some(Search::Words(words)) => return self.way_by_words(words, rest),
+            Some(Search::Words(words)) => return self.way_by_words(words, rest, after).await,
             None => {}
         }
         let listed = |pk: String, rest| {
             let query = Query::all(Table::Engine, pk.clone()).backwards();
-            Some(way(Lead::Entries, pk, query, rest))
+            Ok(Some(way(Lead::Entries, pk, query, rest)))
         };
         if let Some(group) = rest.group.take() {
             return listed(members_of(account, group), rest);
@@ -148,13 +151,25 @@ impl TenantStore {
             return listed(opted_out_of(account), rest);
         }
         let pk = contacts_of(account);
-        Some(way(Lead::All, pk.clone(), Query::all(Table::Business, pk).backwards(), rest))
+        Ok(Some(way(Lead::All, pk.clone(), Query::all(Table::Business, pk).backwards(), rest)))
     }
 
-    /// The longest word leads, as the rarest one; the others are picked out by what its entries say.
-    fn way_by_words(&self, mut words: Vec<String>, rest: ContactFilter) -> Option<Way> {
-        let longest = (0..words.len()).max_by_key(|index| words[*index].chars().count())?;
-        let lead = words.swap_remove(longest);
+    /// The rarest word leads; the others are picked out by what its entries say.
+    async fn way_by_words(
+        &self,
+        words: Vec<String>,
+        rest: ContactFilter,
+        after: Option<&str>,
+    ) -> Result<Option<Way>, PortError> {
+        let mut words = without_beginnings(&words);
+        let lead = match after.and_then(|after| words.iter().position(|word| after.starts_with(word.as_str()))) {
+            Some(index) => index,
+            None => self.rarest(&words).await?,
+        };
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let lead = words.swap_remove(lead);
         let pk = words_of(self.account, &lead);
         let names = (0..words.len()).map(|index| format!(":w{index}"));
         let values: HashMap<_, _> =
@@ -162,7 +177,22 @@ impl TenantStore {
         let filter: Vec<_> = names.map(|name| format!("contains(n, {name})")).collect();
         let picks = !filter.is_empty();
         let query = Query::beginning(Table::Engine, pk.clone(), lead.clone()).only(filter.join(" AND "), values);
-        Some(Way { lead: Lead::Words(lead), query, pk, rest, picks })
+        Ok(Some(Way { lead: Lead::Words(lead), query, pk, rest, picks }))
+    }
+
+    /// Which of several words has the fewest entries, as far as a short look at each tells; of those that it cannot tell
+    /// apart, the longest, which comes first.
+    async fn rarest(&self, words: &[String]) -> Result<usize, PortError> {
+        if words.len() < 2 {
+            return Ok(0);
+        }
+        let looks = words.iter().take(MOST_LOOKS).map(async |word| {
+            let query = Query::beginning(Table::Engine, words_of(self.account, word), word.clone());
+            let page = self.store.page(&query, None, LOOK).await?;
+            Ok::<_, PortError>(if page.next.is_some() { LOOK } else { page.items.len() })
+        });
+        let counts = futures::future::try_join_all(looks).await?;
+        Ok(counts.iter().enumerate().min_by_key(|(_, count)| **count).map_or(0, |(index, _)| index))
     }
 
     /// The contacts of entries, in their order, each with the sort key of its entry; `None` for one that is gone or is not
@@ -215,6 +245,15 @@ impl Way {
     fn contact(&self, entry: &Item) -> Result<ContactId, PortError> {
         if matches!(self.lead, Lead::Numbers) { named(entry) } else { at_end(entry) }
     }
+}
+
+/// The words, the longest first, without those that another begins with, which asks for no less. So what one page ended with
+/// begins with one of them alone, and tells the next page which one led.
+fn without_beginnings(words: &[String]) -> Vec<String> {
+    let longer = |word: &String| words.iter().any(|other| other != word && other.starts_with(word.as_str()));
+    let mut kept: Vec<String> = words.iter().filter(|word| !longer(word)).cloned().collect();
+    kept.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+    kept
 }
 
 /// Whether a contact is what is asked for besides.

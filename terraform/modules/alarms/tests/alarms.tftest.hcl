@@ -11,7 +11,7 @@ variables {
   tables         = ["hantar-business", "hantar-engine"]
   shard_queues   = [for shard in range(64) : "hantar-shard-${shard}"]
   queues         = { webhooks = "hantar-webhooks", jobs = "hantar-jobs", parked = "hantar-parked", dead = "hantar-dead" }
-  functions      = { api = "hantar-api", relay = "hantar-relay", webhooks = "hantar-webhooks", jobs = "hantar-jobs", timers = "hantar-timers" }
+  functions      = { api = "hantar-api", relay = "hantar-relay", counts = "hantar-counts", webhooks = "hantar-webhooks", jobs = "hantar-jobs", timers = "hantar-timers" }
   host_log_group = "/ecs/hantar-device-host"
   api_id         = "abc"
   fleet          = { cluster = "hantar", service = "hantar-device-host" }

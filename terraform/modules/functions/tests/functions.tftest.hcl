@@ -143,35 +143,50 @@ run "logs_are_encrypted_and_end" {
 
 run "a_batch_of_the_stream_is_replayed_from_its_lowest_failure" {
   assert {
-    condition     = aws_lambda_event_source_mapping.stream.function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.stream.bisect_batch_on_function_error
+    condition     = alltrue([for stream in values(aws_lambda_event_source_mapping.stream) : stream.function_response_types == toset(["ReportBatchItemFailures"]) && stream.bisect_batch_on_function_error])
     error_message = "a whole batch fails for one record"
   }
   assert {
-    condition     = aws_lambda_event_source_mapping.stream.parallelization_factor == 1
-    error_message = "the relay's counts need one worker per stream shard"
+    condition     = alltrue([for stream in values(aws_lambda_event_source_mapping.stream) : stream.parallelization_factor == 1])
+    error_message = "counts need one worker per stream shard"
   }
   assert {
-    condition     = aws_lambda_event_source_mapping.stream.starting_position == "TRIM_HORIZON" && aws_lambda_event_source_mapping.stream.maximum_retry_attempts >= 100
+    condition     = alltrue([for stream in values(aws_lambda_event_source_mapping.stream) : stream.starting_position == "TRIM_HORIZON" && stream.maximum_retry_attempts >= 100])
     error_message = "records would be passed over"
   }
   assert {
-    condition     = aws_lambda_event_source_mapping.stream.destination_config[0].on_failure[0].destination_arn == var.queues.dead
+    condition     = alltrue([for stream in values(aws_lambda_event_source_mapping.stream) : stream.destination_config[0].on_failure[0].destination_arn == var.queues.dead])
     error_message = "what is given up is lost"
+  }
+}
+
+run "a_doorbell_waits_for_nothing_and_counts_are_gathered_for_seconds" {
+  assert {
+    condition     = { for function, stream in aws_lambda_event_source_mapping.stream : function => stream.maximum_batching_window_in_seconds } == { relay = 0, counts = 5 }
+    error_message = "other windows, or other readers than the two that a stream may have"
   }
 }
 
 run "the_stream_is_filtered_to_messages_and_devices_as_written" {
   assert {
-    condition = toset([for filter in aws_lambda_event_source_mapping.stream.filter_criteria[0].filter : jsondecode(filter.pattern)]) == toset([
-      {
-        eventName = ["INSERT", "MODIFY"]
-        dynamodb  = { Keys = { pk = { S = [{ prefix = "A#" }] }, sk = { S = [{ prefix = "0" }, { prefix = "1" }, { prefix = "2" }, { prefix = "3" }, { prefix = "4" }, { prefix = "5" }, { prefix = "6" }, { prefix = "7" }, { prefix = "8" }, { prefix = "9" }] } } }
-      },
-      {
-        eventName = ["INSERT", "MODIFY"]
-        dynamodb  = { Keys = { sk = { S = [{ prefix = "DEVICE#" }] } } }
-      },
-    ])
+    condition = { for function, stream in aws_lambda_event_source_mapping.stream : function => toset([for filter in stream.filter_criteria[0].filter : jsondecode(filter.pattern)]) } == {
+      relay = toset([
+        {
+          eventName = ["INSERT", "MODIFY"]
+          dynamodb  = { Keys = { pk = { S = [{ prefix = "A#" }] }, sk = { S = [{ prefix = "0" }, { prefix = "1" }, { prefix = "2" }, { prefix = "3" }, { prefix = "4" }, { prefix = "5" }, { prefix = "6" }, { prefix = "7" }, { prefix = "8" }, { prefix = "9" }] } } }
+        },
+        {
+          eventName = ["INSERT", "MODIFY"]
+          dynamodb  = { Keys = { sk = { S = [{ prefix = "DEVICE#" }] } } }
+        },
+      ])
+      counts = toset([
+        {
+          eventName = ["INSERT", "MODIFY"]
+          dynamodb  = { Keys = { pk = { S = [{ prefix = "A#" }] }, sk = { S = [{ prefix = "0" }, { prefix = "1" }, { prefix = "2" }, { prefix = "3" }, { prefix = "4" }, { prefix = "5" }, { prefix = "6" }, { prefix = "7" }, { prefix = "8" }, { prefix = "9" }] } } }
+        },
+      ])
+    }
     error_message = "another filter than shared/store/src/stream.rs reads"
   }
 }

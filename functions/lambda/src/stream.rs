@@ -8,9 +8,10 @@
 use std::sync::Arc;
 
 use hantar_domain::time::Timestamp;
+use hantar_jobs::count::Counter;
 use hantar_jobs::relay::{Record, Relay};
 use hantar_store::stream::change;
-use hantar_usecases::ports::{Change, Clock, PortError};
+use hantar_usecases::ports::{Change, Clock, JobQueue, PortError};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,10 +33,20 @@ pub struct StreamEvent {
     records: Vec<Value>,
 }
 
-/// The relay behind an event source mapping.
-pub struct StreamRelay {
-    /// What handles changes.
-    pub relay: Relay,
+/// What is done with changes.
+pub enum Act {
+    /// They are told.
+    Relay(Relay),
+    /// They are counted.
+    Count(Counter),
+}
+
+/// A reader of the stream behind an event source mapping of its own.
+pub struct StreamReader {
+    /// What it does with changes.
+    pub act: Act,
+    /// Where what can never be handled is parked.
+    pub queue: Arc<dyn JobQueue>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +61,16 @@ struct Row {
 /// A part is not done from here on.
 struct From(String);
 
-impl StreamRelay {
+impl Act {
+    async fn handle(&self, stream: &str, records: &[Record]) -> Result<(), PortError> {
+        match self {
+            Self::Relay(relay) => relay.handle(records).await,
+            Self::Count(counter) => counter.handle(stream, records).await,
+        }
+    }
+}
+
+impl StreamReader {
     /// Handles a batch until `deadline`.
     pub async fn handle(&self, event: &StreamEvent, deadline: Timestamp) -> BatchAnswer {
         let stream = stream_of(event);
@@ -82,7 +102,7 @@ impl StreamRelay {
             }
         }
         let records: Vec<Record> = rows.iter().filter_map(|row| row.read.as_ref().ok()?.clone()).collect();
-        match self.relay.handle(stream, &records).await {
+        match self.act.handle(stream, &records).await {
             Ok(()) => Ok(()),
             // One of them will never work, and nobody says which.
             Err(PortError::Corrupt(_)) => self.one_by_one(stream, rows).await,
@@ -93,7 +113,7 @@ impl StreamRelay {
     async fn one_by_one(&self, stream: &str, rows: &[Row]) -> Result<(), From> {
         for row in rows {
             let Ok(Some(record)) = &row.read else { continue };
-            match self.relay.handle(stream, std::slice::from_ref(record)).await {
+            match self.act.handle(stream, std::slice::from_ref(record)).await {
                 Ok(()) => {}
                 Err(error @ PortError::Corrupt(_)) => {
                     let parked = self.park(&row.sequence, &format!("{error}; {}", whose(&record.change))).await;
@@ -108,7 +128,7 @@ impl StreamRelay {
     /// A row that can never be handled must not hold up those after it.
     async fn park(&self, sequence: &str, why: &str) -> Result<(), ()> {
         tracing::error!(sequence, why, "a record of the stream can never be handled; it is parked");
-        let parked = self.relay.queue.park(POISON, &format!("{why}; sequence {sequence}")).await;
+        let parked = self.queue.park(POISON, &format!("{why}; sequence {sequence}")).await;
         parked.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "a record could not be parked");
         })
