@@ -2,7 +2,7 @@
 //! certificate, kept apart so that no test takes one for the other.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -35,6 +35,15 @@ impl Kind {
         }
     }
 
+    /// The cargo profile, and the folder that cargo puts its programs into. Most tests start those with the simulator, which
+    /// have much to do then.
+    fn profile(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Plain => ("dev", "debug"),
+            Self::Simulator => ("journey", "journey"),
+        }
+    }
+
     /// The programs, with the variables that tell the tests where they are.
     fn programs(self) -> [(&'static str, Program); 2] {
         match self {
@@ -52,7 +61,9 @@ impl Kind {
 /// together. The two programs of a kind want the same ones, and share their dependencies this way.
 pub(crate) fn build(place: &Workplace) -> anyhow::Result<()> {
     for kind in [Kind::Plain, Kind::Simulator] {
+        let (profile, folder) = kind.profile();
         let mut command = place.cargo("build");
+        command.args(["--profile", profile]);
         for (_, program) in kind.programs() {
             command.args(["--package", program.package, "--bin", program.binary]);
             if matches!(kind, Kind::Simulator) {
@@ -61,7 +72,7 @@ pub(crate) fn build(place: &Workplace) -> anyhow::Result<()> {
         }
         run::quiet(place, &format!("build-{}", kind.name()), &mut command)?;
         for (variable, program) in kind.programs() {
-            keep(place, kind, &program)?;
+            keep(&place.target().join(folder).join(program.binary), &kind.path(place, &program))?;
             println!("{variable}={}", kind.path(place, &program).display());
         }
     }
@@ -69,15 +80,13 @@ pub(crate) fn build(place: &Workplace) -> anyhow::Result<()> {
 }
 
 /// Copies a program to where the next build does not overwrite it.
-fn keep(place: &Workplace, kind: Kind, program: &Program) -> anyhow::Result<()> {
-    let path = kind.path(place, program);
+fn keep(built: &Path, path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().context("a program is in a folder")?;
     fs::create_dir_all(folder)?;
     // Beside it and then renamed: a copy onto a program that still runs is refused.
-    let fresh = folder.join(format!("{}.new", program.binary));
-    fs::copy(place.target().join("debug").join(program.binary), &fresh)
-        .with_context(|| format!("cannot copy `{}`", program.binary))?;
-    fs::rename(&fresh, &path).with_context(|| format!("cannot put `{}` in its place", program.binary))
+    let fresh = path.with_extension("new");
+    fs::copy(built, &fresh).with_context(|| format!("cannot copy {}", built.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("cannot put {} in its place", path.display()))
 }
 
 /// What tells the tests where the programs are.

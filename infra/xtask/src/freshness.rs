@@ -15,8 +15,8 @@ use crate::workplace::Workplace;
 /// Dates the file back wherever a target folder holds it. Harmless to repeat.
 pub(crate) fn date_back(place: &Workplace) -> anyhow::Result<()> {
     let target = place.target();
-    for profile in [target.join("debug"), target.join("release"), target.join("wasm32-unknown-unknown/debug")] {
-        let build = profile.join("build");
+    for profile in ["debug", "journey", "release", "wasm32-unknown-unknown/debug"] {
+        let build = target.join(profile).join("build");
         if !build.is_dir() {
             continue;
         }

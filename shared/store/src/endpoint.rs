@@ -1,5 +1,6 @@
 //! Webhook endpoints.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use hantar_domain::ids::EndpointId;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::{Endpoint, Subscription};
@@ -18,7 +19,7 @@ const LISTED: usize = 1_000;
 fn item(endpoint: &Endpoint) -> Item {
     NewItem::at(&Place::endpoint(endpoint.account, endpoint.id))
         .with("ur", text(&endpoint.url))
-        .with("ev", texts(endpoint.subscription.names().into_iter().map(str::to_owned)))
+        .with("ev", events(endpoint))
         .with("k", bytes(endpoint.sealed_secret.clone()))
         .maybe("off", endpoint.disabled.as_deref().map(text))
         .with("t", time(endpoint.created_at))
@@ -87,6 +88,7 @@ impl TenantStore {
 
     pub(crate) async fn replace_endpoint(
         &self,
+        seen: &Endpoint,
         endpoint: &Endpoint,
         idempotency: Option<&Idempotency>,
         at: Timestamp,
@@ -96,17 +98,21 @@ impl TenantStore {
         {
             return changed_before(&taken, wanted);
         }
-        let put = Write::put(&Place::endpoint(self.account, endpoint.id), item(endpoint)).when("attribute_exists(pk)");
+        let put = as_seen(Write::put(&Place::endpoint(self.account, endpoint.id), item(endpoint)), seen);
         let key = idempotency.map(|key| self.put_key(key, "en", endpoint.id.0, at));
         let writes = [Some(put), key].into_iter().flatten();
         let transaction = Transaction::new(&self.store, self.store.fresh_token(), writes)?;
-        if matches!(self.store.transact(&transaction).await?, Committed::Done) {
+        let Committed::Refused(refusals) = self.store.transact(&transaction).await? else {
             return Ok(EndpointChange::Done);
-        }
+        };
         // Another one under this key may have been faster.
-        let Some(wanted) = idempotency else { return Ok(EndpointChange::Missing) };
-        let taken = self.known_key(wanted, at).await?;
-        taken.map_or(Ok(EndpointChange::Missing), |taken| changed_before(&taken, wanted))
+        if let Some(wanted) = idempotency
+            && let Some(taken) = self.known_key(wanted, at).await?
+        {
+            return changed_before(&taken, wanted);
+        }
+        let there = matches!(refusals.first(), Some(Refusal::Condition(Some(item))) if !item.is_empty());
+        Ok(if there { EndpointChange::Moved } else { EndpointChange::Missing })
     }
 
     pub(crate) async fn remove_endpoint(
@@ -137,6 +143,20 @@ impl TenantStore {
         let update = Write::update(&Place::endpoint(self.account, id), "SET off = :r");
         self.store.write(update.when("attribute_exists(pk)").with(":r", text(reason))).await.map(drop)
     }
+}
+
+/// Only in place of an endpoint that is as it was seen.
+fn as_seen(write: Write, seen: &Endpoint) -> Write {
+    let write = write.when("ur = :ur AND ev = :ev AND k = :k").with(":ur", text(&seen.url));
+    let write = write.with(":ev", events(seen)).with(":k", bytes(seen.sealed_secret.clone()));
+    match &seen.disabled {
+        None => write.and("attribute_not_exists(off)"),
+        Some(reason) => write.and("off = :off").with(":off", text(reason)),
+    }
+}
+
+fn events(endpoint: &Endpoint) -> AttributeValue {
+    texts(endpoint.subscription.names().into_iter().map(str::to_owned))
 }
 
 fn changed_before(taken: &Item, wanted: &Idempotency) -> Result<EndpointChange, PortError> {

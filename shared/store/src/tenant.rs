@@ -231,11 +231,12 @@ impl Tenant for TenantStore {
 
     async fn change_endpoint(
         &self,
+        seen: &Endpoint,
         endpoint: &Endpoint,
         idempotency: Option<&Idempotency>,
         at: Timestamp,
     ) -> Result<EndpointChange, PortError> {
-        self.replace_endpoint(endpoint, idempotency, at).await
+        self.replace_endpoint(seen, endpoint, idempotency, at).await
     }
 
     async fn delete_endpoint(

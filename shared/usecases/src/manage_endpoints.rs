@@ -9,6 +9,9 @@ use crate::idempotency::idempotency;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Created, Deleted, EndpointChange, Entropy, PortError, Sequence, Tenant};
 
+/// How often a change is tried when others change the endpoint at the same time.
+const MOST_TRIES: usize = 5;
+
 /// What a new endpoint is, not yet checked.
 #[derive(Clone, Debug)]
 pub struct NewEndpoint {
@@ -121,7 +124,39 @@ pub async fn change_endpoint(
     id: EndpointId,
     draft: EndpointDraft,
 ) -> Result<Option<(Endpoint, Option<SigningSecret>)>, EndpointError> {
-    let Some(mut endpoint) = with.tenant.endpoint(id).await? else { return Ok(None) };
+    let now = with.clock.now();
+    let key = draft.idempotency.as_ref().map(|(key, content)| {
+        let content = [&id.0.to_be_bytes()[..], content].concat();
+        idempotency("change endpoint", key, &content, now)
+    });
+    for _ in 0..MOST_TRIES {
+        let Some(seen) = with.tenant.endpoint(id).await? else { return Ok(None) };
+        let mut endpoint = changed(with, account, &seen, &draft).await?;
+        match with.tenant.change_endpoint(&seen, &endpoint, key.as_ref(), now).await? {
+            EndpointChange::Done => {}
+            EndpointChange::Before => {
+                let Some(there) = with.tenant.endpoint(id).await? else { return Ok(None) };
+                endpoint = there;
+            }
+            EndpointChange::Missing => return Ok(None),
+            // Changed by another, or switched off by us, since it was read.
+            EndpointChange::Moved => continue,
+            EndpointChange::KeyReused => return Err(EndpointError::KeyReused),
+        }
+        let secret = if draft.rotates { Some(open_secret(with.keys, &endpoint).await?) } else { None };
+        return Ok(Some((endpoint, secret)));
+    }
+    Err(PortError::Conflict.into())
+}
+
+/// What the draft makes of an endpoint.
+async fn changed(
+    with: &EndpointParts<'_>,
+    account: AccountId,
+    seen: &Endpoint,
+    draft: &EndpointDraft,
+) -> Result<Endpoint, EndpointError> {
+    let mut endpoint = seen.clone();
     if let Some(url) = &draft.url {
         endpoint.url = Target::parse(url, with.allowed).map_err(EndpointError::Url)?.url.to_string();
     }
@@ -136,24 +171,9 @@ pub async fn change_endpoint(
     if draft.rotates {
         let mut secret = [0; 32];
         with.entropy.fill(&mut secret);
-        endpoint.sealed_secret = with.keys.seal(account, &place(id), &secret).await?;
+        endpoint.sealed_secret = with.keys.seal(account, &place(seen.id), &secret).await?;
     }
-    let now = with.clock.now();
-    let key = draft.idempotency.map(|(key, content)| {
-        let content = [&id.0.to_be_bytes()[..], &content].concat();
-        idempotency("change endpoint", &key, &content, now)
-    });
-    match with.tenant.change_endpoint(&endpoint, key.as_ref(), now).await? {
-        EndpointChange::Done => {}
-        EndpointChange::Before => {
-            let Some(seen) = with.tenant.endpoint(id).await? else { return Ok(None) };
-            endpoint = seen;
-        }
-        EndpointChange::Missing => return Ok(None),
-        EndpointChange::KeyReused => return Err(EndpointError::KeyReused),
-    }
-    let secret = if draft.rotates { Some(open_secret(with.keys, &endpoint).await?) } else { None };
-    Ok(Some((endpoint, secret)))
+    Ok(endpoint)
 }
 
 /// Deletes an endpoint; what is still to be delivered to it is given up. A repeat under the same key answers the same;

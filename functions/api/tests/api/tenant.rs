@@ -369,6 +369,7 @@ impl Tenant for Records {
 
     async fn change_endpoint(
         &self,
+        seen: &Endpoint,
         endpoint: &Endpoint,
         idempotency: Option<&Idempotency>,
         _: Timestamp,
@@ -376,12 +377,15 @@ impl Tenant for Records {
         self.with(|books| match earlier(books, idempotency) {
             Some(Err(())) => EndpointChange::KeyReused,
             Some(Ok(_)) => EndpointChange::Before,
-            None if !books.endpoints.contains_key(&endpoint.id) => EndpointChange::Missing,
-            None => {
-                books.endpoints.insert(endpoint.id, endpoint.clone());
-                keep(books, idempotency, endpoint.id.0);
-                EndpointChange::Done
-            }
+            None => match books.endpoints.get(&endpoint.id) {
+                None => EndpointChange::Missing,
+                Some(there) if there != seen => EndpointChange::Moved,
+                Some(_) => {
+                    books.endpoints.insert(endpoint.id, endpoint.clone());
+                    keep(books, idempotency, endpoint.id.0);
+                    EndpointChange::Done
+                }
+            },
         })
     }
 

@@ -216,6 +216,7 @@ impl Tenant for Office {
     async fn change_endpoint(
         &self,
         _: &Endpoint,
+        _: &Endpoint,
         _: Option<&Idempotency>,
         _: Timestamp,
     ) -> Result<EndpointChange, PortError> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use hantar_domain::ids::EndpointId;
 use hantar_domain::time::Timestamp;
 use hantar_domain::webhook::{Endpoint, EventId, EventKind, Subscription};
-use hantar_usecases::ports::{Attempt, Created, Deleted, Delivery, DeliveryState, DueDelivery};
+use hantar_usecases::ports::{
+    Attempt, Created, Deleted, Delivery, DeliveryState, DueDelivery, EndpointChange, Idempotency,
+};
 
 use super::{Home, World};
 
@@ -204,4 +206,32 @@ pub async fn endpoints_are_made_once_switched_off_and_deleted(world: World) {
     }
     home.tenant.disable_endpoint(first.id, "gone").await.unwrap();
     assert_eq!(home.tenant.endpoints().await.unwrap(), [off], "switching off what is gone makes nothing");
+}
+
+/// A change takes the place of what was seen, and of nothing else.
+pub async fn an_endpoint_is_changed_only_as_it_was_seen(world: World) {
+    let home = world.home(0).await;
+    let first = endpoint(&home, 1);
+    let moved = Endpoint { url: "https://other.example/".into(), ..first.clone() };
+    let change = async |seen: &Endpoint, to: &Endpoint, key: Option<&Idempotency>| {
+        home.tenant.change_endpoint(seen, to, key, home.now()).await.unwrap()
+    };
+    assert_eq!(change(&first, &moved, None).await, EndpointChange::Missing);
+    home.tenant.add_endpoint(&first, 9, None).await.unwrap();
+    let key = home.key(1, 1);
+    for expected in [EndpointChange::Done, EndpointChange::Before] {
+        assert_eq!(change(&first, &moved, Some(&key)).await, expected);
+    }
+    assert_eq!(change(&first, &moved, Some(&home.key(1, 2))).await, EndpointChange::KeyReused);
+    assert_eq!(change(&first, &first, None).await, EndpointChange::Moved);
+    home.tenant.disable_endpoint(first.id, "gone").await.unwrap();
+    let off = Endpoint { disabled: Some("gone".into()), ..moved.clone() };
+    assert_eq!(
+        change(&moved, &first, Some(&home.key(2, 1))).await,
+        EndpointChange::Moved,
+        "what we switched off stays off"
+    );
+    assert_eq!(home.tenant.endpoint(first.id).await.unwrap(), Some(off.clone()));
+    assert_eq!(change(&off, &first, Some(&home.key(2, 1))).await, EndpointChange::Done);
+    assert_eq!(home.tenant.endpoint(first.id).await.unwrap(), Some(first));
 }

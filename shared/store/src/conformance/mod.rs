@@ -109,6 +109,7 @@ macro_rules! store_cases {
             deliveries::a_due_entry_can_be_cleared_away_when_its_delivery_is_gone,
             deliveries::an_account_that_is_full_gets_no_endpoint_but_hears_of_its_earlier_ones,
             deliveries::a_deletion_under_a_key_answers_the_same_again,
+            deliveries::an_endpoint_is_changed_only_as_it_was_seen,
             deliveries::endpoints_are_made_once_switched_off_and_deleted,
             fleet::numbers_are_never_given_twice,
             fleet::the_first_number_of_shards_stays,

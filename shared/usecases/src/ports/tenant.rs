@@ -250,6 +250,8 @@ pub enum EndpointChange {
     Before,
     /// There is no such endpoint.
     Missing,
+    /// It is no longer as it was seen; nothing was written.
+    Moved,
     /// The idempotency key stands for another request; nothing was written.
     KeyReused,
 }
@@ -471,9 +473,10 @@ pub trait Tenant: Commands + Send + Sync {
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<Endpoint>, PortError>;
 
-    /// Stores an endpoint that was changed, in place of what is there, in one transaction with the key.
+    /// Stores an endpoint that was changed, in place of the one that was `seen`, in one transaction with the key.
     async fn change_endpoint(
         &self,
+        seen: &Endpoint,
         endpoint: &Endpoint,
         idempotency: Option<&Idempotency>,
         at: Timestamp,
