@@ -76,6 +76,7 @@ pub(crate) fn run(
             let Some(program) = next else { return Ok(()) };
             let mut command = program.command();
             prepare(&mut command);
+            println!("     Running {}", program.executable.display());
             let begun = Instant::now();
             let (output, succeeded) =
                 run::captured(&mut command).with_context(|| format!("cannot run the tests `{}`", program.name))?;

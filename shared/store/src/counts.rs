@@ -1,5 +1,5 @@
-//! How many messages stand in each state: added up by the relay, with a mark per shard of the stream that says how far it
-//! came. Both are in one item, so that a batch costs one plain write.
+//! How many messages stand in each state: added up by the counter (`jobs/count.rs`), with a mark per shard of the stream that
+//! says how far it came. Both are in one item, so that a batch costs one plain write.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
