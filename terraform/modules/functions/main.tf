@@ -4,8 +4,8 @@
 locals {
   functions = {
     # An answer that a device host must give is waited for up to 10 s.
-    api   = { memory = 256, timeout = 15 }
-    relay = { memory = 256, timeout = 60 }
+    api    = { memory = 256, timeout = 15 }
+    relay  = { memory = 256, timeout = 60 }
     counts = { memory = 256, timeout = 60 }
     # Ten calls of up to 15 s side by side. The queue hides its jobs six times as long, as Lambda wants.
     webhooks = { memory = 256, timeout = 30 }
