@@ -56,7 +56,7 @@ run "no_policy_allows_every_action_or_every_resource" {
 
 run "each_function_may_do_its_own_work_only" {
   assert {
-    condition     = length(toset([for function in keys(aws_lambda_function.this) : aws_iam_role.this[function].name])) == 5
+    condition     = length(toset([for function in keys(aws_lambda_function.this) : aws_iam_role.this[function].name])) == 6
     error_message = "functions share a role"
   }
   assert {
