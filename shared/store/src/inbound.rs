@@ -38,9 +38,9 @@ impl TenantStore {
                 async { Ok(Reception::Known) }.boxed()
             });
         }
-        let receptions = side_by_side(works).await?;
+        // First, so that whoever sees a message may answer it.
         self.remember_peers(messages).await?;
-        Ok(receptions)
+        side_by_side(works).await
     }
 
     async fn store_one(&self, place: Place, received: &Message) -> Result<Reception, PortError> {
