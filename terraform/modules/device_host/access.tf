@@ -40,9 +40,22 @@ locals {
           Resource = [var.queues.parked]
         },
         {
+          # The files in the bucket are encrypted with the other key.
           Effect   = "Allow"
           Action   = ["kms:Decrypt"]
-          Resource = [var.accounts_key_arn]
+          Resource = [var.accounts_key_arn, var.data_key_arn]
+        },
+        {
+          # Files that messages carry.
+          Effect   = "Allow"
+          Action   = ["s3:GetObject"]
+          Resource = ["${var.bucket_arn}/media/*"]
+        },
+        {
+          # Without it a file that is not there looks like one that may not be read.
+          Effect   = "Allow"
+          Action   = ["s3:ListBucket"]
+          Resource = [var.bucket_arn]
         },
       ],
     )

@@ -66,12 +66,21 @@ resource "aws_security_group" "host" {
   tags        = { Name = "${var.name}-hosts" }
 }
 
-# WhatsApp and AWS speak TLS; names are resolved by the network's own resolver, which no security group filters.
+# WhatsApp and AWS speak TLS, and so do addresses that messages take files from, some of them on another port; names are resolved by the network's own resolver, which no security group filters.
 resource "aws_vpc_security_group_egress_rule" "tls" {
   security_group_id = aws_security_group.host.id
   description       = "TLS to AWS and WhatsApp"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "files" {
+  security_group_id = aws_security_group.host.id
+  description       = "TLS to files that messages carry"
+  ip_protocol       = "tcp"
+  from_port         = 8443
+  to_port           = 8443
   cidr_ipv4         = "0.0.0.0/0"
 }

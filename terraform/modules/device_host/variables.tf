@@ -60,8 +60,13 @@ variable "queues" {
   type        = object({ shards = list(string), parked = string, shard_names = list(string) })
 }
 
+variable "bucket_arn" {
+  description = "The bucket of large things."
+  type        = string
+}
+
 variable "data_key_arn" {
-  description = "The key that logs and secrets are encrypted with."
+  description = "The key that logs, secrets and the bucket are encrypted with."
   type        = string
 }
 

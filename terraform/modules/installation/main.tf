@@ -144,9 +144,10 @@ module "device_host" {
   memory           = var.host.memory
   hosts            = { min = var.host.min, max = min(var.host.max, var.shards) }
   devices_per_host = var.host.devices_per_host
-  environment      = local.environment
+  environment      = merge(local.environment, local.blobs, local.egress)
   secrets          = var.traces ? { HANTAR_OTLP_URL = module.secrets.secret_arns["otlp-url"] } : {}
   tables           = { business = module.business.arn, engine = module.engine.arn }
+  bucket_arn       = module.storage.arn
   log_days         = var.log_days
   data_key_arn     = module.secrets.data_key_arn
   accounts_key_arn = module.secrets.accounts_key_arn

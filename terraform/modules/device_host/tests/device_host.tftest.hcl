@@ -12,6 +12,7 @@ variables {
   devices_per_host = 1500
   environment      = { HANTAR_LOG = "info" }
   secrets          = { HANTAR_OTLP_URL = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:otlp" }
+  bucket_arn       = "arn:aws:s3:::hantar-blobs"
   log_days         = 30
   data_key_arn     = "arn:aws:kms:ap-southeast-1:123456789012:key/data"
   accounts_key_arn = "arn:aws:kms:ap-southeast-1:123456789012:key/accounts"
@@ -36,6 +37,10 @@ run "nobody_can_come_in" {
   assert {
     condition     = aws_vpc_security_group_egress_rule.tls.from_port == 443 && aws_vpc_security_group_egress_rule.tls.to_port == 443 && aws_vpc_security_group_egress_rule.tls.ip_protocol == "tcp"
     error_message = "hosts speak TLS only"
+  }
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.files.from_port == 8443 && aws_vpc_security_group_egress_rule.files.to_port == 8443 && aws_vpc_security_group_egress_rule.files.ip_protocol == "tcp"
+    error_message = "files come by TLS, on the ports that addresses may name"
   }
   assert {
     condition     = length(aws_ecs_service.this.load_balancer) == 0 && !can(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].portMappings)
