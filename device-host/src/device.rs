@@ -4,6 +4,7 @@ mod backoff;
 pub(crate) mod commands;
 pub(crate) mod desk;
 pub(crate) mod driver;
+pub(crate) mod files;
 mod line;
 pub(crate) mod machine;
 mod opening;

@@ -8,11 +8,12 @@ use hantar_domain::lease::Terms;
 use hantar_domain::pacing::Pacing;
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, KeyTable, Leases, PortError, Tenants};
+use hantar_usecases::ports::{Blobs, Clock, Download, Entropy, Fleet, JobQueue, KeyTable, Leases, PortError, Tenants};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::device::desk::Shared;
+use crate::device::files::Files;
 use crate::intake::Workplace;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
@@ -41,6 +42,10 @@ pub struct HostParts {
     pub keys: Arc<dyn KeyTable>,
     /// Doorbells.
     pub queue: Arc<dyn JobQueue>,
+    /// Files that were uploaded to be sent.
+    pub blobs: Arc<dyn Blobs>,
+    /// The guarded way to files at addresses that messages name.
+    pub download: Arc<dyn Download>,
     /// What secrets are sealed with.
     pub account_keys: Arc<AccountKeys>,
     /// Time.
@@ -160,6 +165,7 @@ impl DeviceHost {
             pacing: config.pacing,
             connects: Rate::per_second(config.connects_per_second),
             connected: AtomicUsize::default(),
+            files: Files::new(parts.blobs, parts.download),
             metrics: Arc::new(Metrics::new()),
         };
         let place = Arc::new(Workplace::new(parts.fleet, parts.tenants, parts.queue, shards, Arc::new(shared)));

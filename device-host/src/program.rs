@@ -15,14 +15,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use hantar_platform::aws::{Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::{NoBlobs, S3Blobs};
 use hantar_platform::clock::SystemClock;
 use hantar_platform::cloud::KeySource;
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::sleep::TokioSleep;
 use hantar_queues::SqsQueues;
 use hantar_store::{Store, Surroundings};
 use hantar_usecases::account_key::AccountKeys;
-use hantar_usecases::ports::{Clock, Entropy};
+use hantar_usecases::ports::{Blobs, Clock, Entropy};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -99,16 +101,25 @@ fn parts(config: &Config) -> anyhow::Result<HostParts> {
     let time = SharedTimeSource::new(SystemTimeSource::new());
     let aws = config.endpoint();
     let dynamodb = dynamodb(&aws, Connector::Https, tokio_sleep(), time.clone());
-    let sqs = sqs(&aws, Connector::Https, tokio_sleep(), time);
+    let sqs = sqs(&aws, Connector::Https, tokio_sleep(), time.clone());
     let around = Surroundings { clock: clock.clone(), entropy: entropy.clone(), sleep: Arc::new(TokioSleep) };
     let store = Store::new(dynamodb, config.tables.clone(), around);
     let wrap = KeySource::open(&config.keys, &aws)?;
+    let blobs: Arc<dyn Blobs> = match &config.bucket {
+        Some((at, bucket)) => {
+            Arc::new(S3Blobs::new(at, Connector::Https, tokio_sleep(), time, bucket.clone(), clock.clone()))
+        }
+        None => Arc::new(NoBlobs),
+    };
+    let egress = EgressSettings { allowed: config.egress_allow.clone(), ..EgressSettings::default() };
     Ok(HostParts {
         fleet: store.fleet(),
         tenants: store.tenants(),
         leases: store.leases(),
         keys: store.keys(),
         queue: Arc::new(SqsQueues::new(sqs, config.queue_prefix.clone())),
+        blobs,
+        download: Arc::new(GuardedEgress::new(egress)?),
         account_keys: Arc::new(AccountKeys::new(store.tenants(), wrap, entropy.clone())),
         clock,
         entropy,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use hantar_domain::ids::{MessageId, OrderId, UserId};
+use hantar_domain::ids::{MessageId, OrderId, UploadId, UserId};
 use hantar_domain::message::Fact;
 use hantar_domain::order::{Order, OrderState};
 use hantar_domain::price::{Amount, Currency};
 use hantar_domain::user::{Email, Role, User};
 use hantar_usecases::import_contacts::uploaded;
 use hantar_usecases::ports::{Clock as _, NewPassword, Refusal, Sequence};
+use hantar_usecases::upload_file;
 use serde_json::{Value, json};
 
 use crate::door::Door;
@@ -39,6 +40,8 @@ pub(crate) struct Estate {
     /// One that was read, and one that was uploaded.
     pub(crate) imports: [u64; 2],
     pub(crate) export: u64,
+    /// A file to send, which is there.
+    pub(crate) upload: u64,
     /// Of the campaign's results.
     pub(crate) results: u64,
     pub(crate) erasure: u64,
@@ -156,6 +159,9 @@ impl Estate {
         let read = home.upload(&door, word, &text).await;
         ask(&format!("contacts/import/{read}/start"), json!({})).await;
         let uploaded = home.upload(&door, word, &text).await;
+        let upload = number(&ask("uploads", json!({ "filename": format!("{word}.pdf"), "size": 4 })).await);
+        let file = upload_file::uploaded(home.account, UploadId(upload));
+        home.process.blobs.put(&file, b"%PDF".to_vec()).await.unwrap();
         let export = number(&door.get("/api/v1/contacts/export").await.data());
         let results = number(&door.get(&format!("/api/v1/campaigns/{campaign}/export")).await.data());
         let erasure = number(&ask("contact-erasures", json!({ "phone": phone(8) })).await);
@@ -181,6 +187,7 @@ impl Estate {
             user,
             invitation,
             export,
+            upload,
             results,
             erasure,
             order,

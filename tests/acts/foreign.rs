@@ -198,6 +198,10 @@ fn files(cases: &mut Cases, theirs: &Estate, ours: &Estate) {
         cases.missing("GET", "/contacts/import/{id}", id, None);
         cases.missing("POST", "/contacts/import/{id}/start", id, Some(json!({})));
     }
+    let announced = json!({ "filename": "mine.pdf", "size": 5 });
+    cases.plain("POST", "/uploads", Some(announced), Status(201));
+    let carries = json!({ "phone": "0123456789", "media": { "upload_id": theirs.upload } });
+    cases.plain("POST", "/messages/send", Some(carries), Refused("media.upload_id"));
     let start = format!("/contacts/import/{}/start", ours.imports[1]);
     let into = json!({ "contact_group_id": theirs.group });
     cases.add(("POST", "/contacts/import/{id}/start"), start, Some(into), Refused("contact_group_id"));
@@ -404,6 +408,7 @@ async fn neighbours(world: &World) -> (Estate, Estate) {
         Sequence::Imports,
         Sequence::Exports,
         Sequence::Erasures,
+        Sequence::Uploads,
         Sequence::Orders,
         Sequence::Invitations,
     ];

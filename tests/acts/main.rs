@@ -27,6 +27,7 @@ mod imports;
 mod ledger;
 mod losses;
 mod low_balance;
+mod media;
 mod message;
 mod numbers;
 mod people;

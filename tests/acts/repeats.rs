@@ -147,6 +147,7 @@ impl Walk {
     async fn files(&self) {
         let file = |size: u32| json!({ "filename": "more.csv", "size": size });
         self.plain("POST", "/contacts/import", file(9), file(10)).await;
+        self.plain("POST", "/uploads", file(9), file(10)).await;
         let route = "/contacts/import/{id}/start";
         self.of("POST", route, self.estate.imports[1], json!({}), json!({ "dry_run": true })).await;
         let group = format!("/contacts/export?group={}", self.estate.group);

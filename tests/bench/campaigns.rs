@@ -1,6 +1,7 @@
 //! How fast a campaign's recipients are taken in, and what one of its messages costs from its creation to "delivered".
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -10,6 +11,7 @@ use hantar_domain::ids::{CampaignId, DeviceId, MessageId};
 use hantar_domain::message::State;
 use hantar_domain::pacing::Pacing;
 use hantar_local::{relay_loop, work_workers};
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_simulator::{Simulator, SimulatorConfig};
 use hantar_usecases::ports::{BlobKey, Sequence, Started, Work};
 use hantar_usecases::start_campaign::{CampaignDraft, CampaignParts, start_campaign};
@@ -108,10 +110,11 @@ async fn units() -> anyhow::Result<()> {
     }
     let pacing = Pacing { campaign_gap: Duration::from_millis(20) };
     let relaying = tokio::spawn(relay_loop::run(stack.readers()));
-    let working = tokio::spawn(work_workers::run(std::sync::Arc::new(stack.worker(pacing))));
+    let working = tokio::spawn(work_workers::run(Arc::new(stack.worker(pacing))));
     let mut host = config(stack, simulator.websocket_url());
     host.pacing = pacing;
-    let host = DeviceHost::start(stack.host_parts(), host).await?;
+    let host =
+        DeviceHost::start(stack.host_parts(Arc::new(GuardedEgress::new(EgressSettings::default())?)), host).await?;
     link(&shop, &simulator).await?;
     for label in ["to people never written to before", "to the same people again"] {
         tokio::time::sleep(Duration::from_secs(2)).await;

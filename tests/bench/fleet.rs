@@ -18,6 +18,7 @@ use hantar_local::engines::Engines;
 use hantar_local::relay_loop;
 use hantar_local::stack::Stack;
 use hantar_platform::clock::SystemClock;
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_simulator::{Network, Simulator, SimulatorConfig, StanzaDirection, StanzaFilter};
 use hantar_testkit::aws_server::AwsServer;
@@ -119,7 +120,9 @@ impl Fleet {
             connects_per_second: 200,
             ..HostConfig::default()
         };
-        let host = DeviceHost::start(self.stack.host_parts(), config).await?;
+        let host =
+            DeviceHost::start(self.stack.host_parts(Arc::new(GuardedEgress::new(EgressSettings::default())?)), config)
+                .await?;
         let linking = stream::iter(&self.tills).map(|till| self.link_one(till)).buffer_unordered(LINKING);
         linking.collect::<Vec<_>>().await.into_iter().collect::<anyhow::Result<()>>()?;
         host.drain().await;

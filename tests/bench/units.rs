@@ -16,6 +16,7 @@ use hantar_local::engines::Engines;
 use hantar_local::relay_loop;
 use hantar_local::stack::Stack;
 use hantar_platform::clock::SystemClock;
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::faults::{FaultPlan, FaultyClient};
 use hantar_platform::sleep::TokioSleep;
@@ -66,7 +67,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     simulator.network().create_phone("60111222333", "Shop")?;
     simulator.network().create_phone(CUSTOMER, "Ali")?;
     let relaying = tokio::spawn(relay_loop::run(stack.readers()));
-    let host = DeviceHost::start(stack.host_parts(), config(stack, simulator.websocket_url())).await?;
+    let host = DeviceHost::start(
+        stack.host_parts(Arc::new(GuardedEgress::new(EgressSettings::default())?)),
+        config(stack, simulator.websocket_url()),
+    )
+    .await?;
     let device = link(&shop, &simulator).await?;
     for (label, gap) in [("one by one", true), ("in a burst", false)] {
         let before = simulator.network().messages(CUSTOMER)?.len();

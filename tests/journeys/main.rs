@@ -7,6 +7,7 @@ mod campaign;
 mod commands;
 mod first_message;
 mod hops;
+mod media;
 mod money;
 mod numbers;
 mod order;

@@ -98,7 +98,11 @@ impl Shop {
 
     /// Starts the binary; `die_at` names the point where it is to die.
     pub(crate) async fn start(&mut self, die_at: Option<&str>) {
+        // Files go up by TLS alone.
+        let root = self.folder.path().join("network.pem");
+        std::fs::write(&root, self.simulator.tls_certificate()).unwrap();
         let mut command = self.up(&["--whatsapp-url", &self.simulator.websocket_url()]);
+        command.arg("--whatsapp-ca").arg(root);
         if let Some(point) = die_at {
             command.env("HANTAR_DIE_AT", point);
         }

@@ -10,6 +10,7 @@ use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Clock, Entropy, KeyTable, Tenant};
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::files::Files;
 use super::machine::Now;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) connects: Rate,
     /// How many devices are logged in.
     pub(crate) connected: AtomicUsize,
+    /// Files that messages carry.
+    pub(crate) files: Files,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
 }

@@ -180,6 +180,12 @@ impl Machine {
                 self.work = Work::Nothing;
                 self.line.gone(id);
             }
+            Input::Held(id) => {
+                self.work = Work::Nothing;
+                self.line.gone(id);
+                // When it is due is learned by reading.
+                self.line.touched();
+            }
             Input::Paused { message, campaign } => {
                 self.work = Work::Nothing;
                 self.line.paused(message, campaign);

@@ -73,7 +73,7 @@ async fn look(
             let message = messages.iter().find(|message| message.id == turn.message);
             match place(*turn, message, &standings, now) {
                 Place::Ready(message) if message.state == State::Dispatched || found.ready.len() < READY => {
-                    found.ready.push(message);
+                    found.ready.push(*message);
                 }
                 Place::Ready(_) => found.more = true,
                 Place::Held(due) => found.next_due = Some(found.next_due.map_or(due, |known| known.min(due))),
@@ -125,6 +125,8 @@ async fn unanswered(
                     campaign: message.campaign,
                     phone,
                     body: message.body,
+                    media: message.media,
+                    attached: message.attached,
                     stanza: message.stanza,
                 });
             }
@@ -134,7 +136,7 @@ async fn unanswered(
 }
 
 enum Place {
-    Ready(OpenMessage),
+    Ready(Box<OpenMessage>),
     Held(Timestamp),
     Paused,
     Over,
@@ -157,6 +159,7 @@ fn place(turn: Turn, message: Option<&Message>, standings: &BTreeMap<CampaignId,
         return Place::Held(due);
     }
     let (body, stanza) = (message.body.clone(), message.stanza.clone());
+    let (media, attached) = (message.media.clone(), message.attached.clone());
     let (state, held_until, campaign) = (message.state, message.held_until, message.campaign);
-    Place::Ready(OpenMessage { turn, state, held_until, campaign, phone, body, stanza })
+    Place::Ready(Box::new(OpenMessage { turn, state, held_until, campaign, phone, body, media, attached, stanza }))
 }

@@ -6,10 +6,12 @@
 use hantar_domain::campaign::Standing;
 use hantar_domain::consent::ANSWERED;
 use hantar_domain::ids::MessageId;
-use hantar_domain::message::{Fact, Lane, OpenMessage, State};
+use hantar_domain::media::ask_again;
+use hantar_domain::message::{Fact, Lane, OpenMessage, State, Step};
 use hantar_usecases::ports::{Applied, PortError, Refusal};
 
 use super::desk::Desk;
+use super::files::{Fetched, fetch};
 use super::machine::Input;
 use crate::whatsapp::client::Line;
 
@@ -40,6 +42,7 @@ pub(super) async fn write(desk: &Desk, line: &Line, message: &OpenMessage) -> In
 
 async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result<Input, PortError> {
     let id = message.turn.message;
+    let mut attached = message.attached.clone();
     // Asked before the message counts as on the wire: one that may have been written is never refused by us.
     if !message.state.is_unanswered() {
         match line.is_on_whatsapp(&message.phone).await {
@@ -49,6 +52,19 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
                 tracing::debug!(message.id = %id, %error, "WhatsApp did not say whether the number is known");
                 return Ok(Input::NotWritten(id));
             }
+        }
+        if let Some(media) = message.media.as_ref().filter(|_| attached.is_none()) {
+            let fetched = match fetch(desk, line, media, !message.body.is_empty()).await {
+                Fetched::Attached(fetched) => fetched,
+                Fetched::Refused(code) => return refuse(desk, id, code).await,
+                Fetched::Later(code) => return hold(desk, id, code).await,
+                Fetched::Lost => return Ok(Input::NotWritten(id)),
+            };
+            if !desk.tenant.attach(id, &fetched).await? {
+                desk.tenant.forget_turn(desk.device, message.turn).await?;
+                return Ok(Input::Gone(id));
+            }
+            attached = Some(fetched);
         }
         if let Some(input) = last_look(desk, message).await? {
             return Ok(input);
@@ -69,7 +85,7 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
     }
     #[cfg(feature = "simulator")]
     crate::brink::message_ahead();
-    match line.send_text(&message.phone, &message.body, &message.stanza).await {
+    match line.send(&message.phone, &message.body, attached.as_deref(), &message.stanza).await {
         Ok(()) => {
             desk.shared.metrics.sent(desk.clock.now().since(message.turn.accepted_at));
             Ok(Input::Written(id))
@@ -104,6 +120,21 @@ async fn last_look(desk: &Desk, message: &OpenMessage) -> Result<Option<Input>, 
         _ if suppressed => Some(refuse(desk, id, OPTED_OUT).await?),
         _ => None,
     })
+}
+
+/// Puts a message off whose file cannot be had now; refuses it when that has gone on for long.
+async fn hold(desk: &Desk, id: MessageId, code: &'static str) -> Result<Input, PortError> {
+    let now = desk.clock.now();
+    let Some(known) = desk.tenant.message(id).await? else { return Ok(Input::Gone(id)) };
+    let is_first = |step: &&Step| step.state == State::Held && step.code.as_deref() == Some(code);
+    let since = known.history.iter().find(is_first).map_or(now, |step| step.at);
+    match ask_again(since, now) {
+        Some(until) => {
+            desk.tenant.hold(id, until, code, now).await?;
+            Ok(Input::Held(id))
+        }
+        None => refuse(desk, id, code).await,
+    }
 }
 
 async fn refuse(desk: &Desk, id: MessageId, code: &str) -> Result<Input, PortError> {

@@ -9,6 +9,9 @@
 //! | `HANTAR_BUSINESS_TABLE`, `HANTAR_ENGINE_TABLE` | the tables | `hantar`, `hantar-engine` |
 //! | `HANTAR_QUEUE_PREFIX` | what the queues' names begin with | `hantar` |
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with | one of them must be given |
+//! | `HANTAR_BUCKET` | the bucket of files that were uploaded to be sent | such messages fail |
+//! | `HANTAR_BUCKET_ENDPOINT_URL`, `HANTAR_BUCKET_REGION`, `HANTAR_BUCKET_ACCESS_KEY_ID`, `HANTAR_BUCKET_SECRET_ACCESS_KEY` | a service that speaks like S3, such as R2 | the bucket is on AWS |
+//! | `HANTAR_EGRESS_ALLOW` | networks from which messages may take files beyond the public internet | none |
 //! | `HANTAR_SHARDS` | shards, if none are stored yet | 64 |
 //! | `HANTAR_LISTEN` | where health and metrics are served | `0.0.0.0:9090` |
 //! | `HANTAR_CONNECTS_PER_SECOND` | connections begun in a second | 20 |
@@ -22,6 +25,7 @@
 
 use std::net::SocketAddr;
 
+use hantar_domain::egress::AllowList;
 use hantar_platform::aws::AwsEndpoint;
 use hantar_platform::cloud::{ConfigError, KeySource, Variables};
 use hantar_store::TableNames;
@@ -42,6 +46,8 @@ pub(super) struct Config {
     pub(super) credentials: Credentials,
     pub(super) tables: TableNames,
     pub(super) queue_prefix: String,
+    pub(super) bucket: Option<(AwsEndpoint, String)>,
+    pub(super) egress_allow: AllowList,
     pub(super) keys: KeySource,
     pub(super) listen: SocketAddr,
     pub(super) otlp_url: Option<String>,
@@ -66,7 +72,7 @@ impl Config {
             ..otherwise
         };
         let region = from.get("HANTAR_AWS_REGION").or_else(|| from.get("AWS_REGION"));
-        Ok(Self {
+        let mut config = Self {
             endpoint_url: address(&from, "HANTAR_AWS_ENDPOINT_URL")?,
             region: region.ok_or_else(|| ConfigError::new("HANTAR_AWS_REGION", "a region such as eu-west-1"))?,
             credentials: credentials(&from)?,
@@ -75,12 +81,18 @@ impl Config {
                 engine: or("HANTAR_ENGINE_TABLE", "hantar-engine"),
             },
             queue_prefix: or("HANTAR_QUEUE_PREFIX", "hantar"),
+            bucket: None,
+            egress_allow: from
+                .parsed("HANTAR_EGRESS_ALLOW", "networks such as 10.0.0.0/8, separated by commas")?
+                .unwrap_or_default(),
             keys: KeySource::parse(&from)?,
             listen: from.parsed("HANTAR_LISTEN", "an address such as 0.0.0.0:9090")?.unwrap_or(LISTEN),
             otlp_url: address(&from, "HANTAR_OTLP_URL")?,
             log: from.get("HANTAR_LOG"),
             host,
-        })
+        };
+        config.bucket = from.bucket(&config.endpoint())?;
+        Ok(config)
     }
 
     /// Where AWS is, and who asks.
@@ -175,6 +187,7 @@ mod tests {
             ("HANTAR_SHARDS", "70000"),
             ("HANTAR_CAMPAIGN_GAP", "soon"),
             ("HANTAR_CONNECTS_PER_SECOND", "many"),
+            ("HANTAR_EGRESS_ALLOW", "everywhere"),
             ("HANTAR_LISTEN", "9090"),
             ("HANTAR_OTLP_URL", "localhost:4318"),
             ("HANTAR_WHATSAPP_URL", "https://example.com"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hantar_domain::ids::StanzaId;
+use hantar_domain::media::Kind;
 use hantar_domain::phone::PhoneNumber;
 use hantar_usecases::ports::Person;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use waproto::whatsapp::device_props::PlatformType;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::types::durability_hook::InboundMessage;
+use whatsapp_rust::upload::UploadOptions;
 use whatsapp_rust::{
     CacheConfig, Client, ContactError, InboundDurabilityHook, IqError, Jid, MsgSecretPolicy, RawNodeLease, SendOptions,
 };
@@ -28,7 +30,7 @@ use whatsapp_rust::{
 use super::content;
 use super::ending::Progress;
 use super::events::{Listener, News, Notice};
-use super::http::NoMedia;
+use super::http::MediaRoad;
 use super::runtime::InOrder;
 use super::store::Store;
 use super::transport::{Guard, Server, Sockets};
@@ -38,6 +40,8 @@ use super::version::Version;
 const CLOSE_LIMIT: Duration = Duration::from_secs(8);
 /// The library gives up a question to the server after 75 s.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
+/// How long a file may take on its way up, all of WhatsApp's servers tried.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(90);
 
 /// How to be a device.
 pub(crate) struct Identity {
@@ -56,6 +60,18 @@ pub(crate) enum BeginError {
     /// A number is linked, says the device, but there are no keys.
     #[error("the keys of a linked device are missing")]
     KeysMissing,
+}
+
+/// A file to upload.
+pub(crate) struct File {
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// As what it is shown.
+    pub(crate) kind: Kind,
+    /// What it is.
+    pub(crate) mime: String,
+    /// What a document is called.
+    pub(crate) filename: Option<String>,
 }
 
 /// A message did not reach the socket.
@@ -100,8 +116,8 @@ impl Connection {
         let device = DevicePropsOverride::new().with_os(&identity.name).with_platform_type(PlatformType::DESKTOP);
         let mut builder = Bot::builder()
             .with_backend_arc(Arc::clone(&store) as _)
+            .with_http_client(MediaRoad(server.tls()))
             .with_transport_factory(Sockets::new(server, guard, cut_seen, progress.clone()))
-            .with_http_client(NoMedia)
             .with_runtime(InOrder::new())
             .with_version(version)
             .with_device_props(device)
@@ -203,20 +219,48 @@ impl Line {
         }
     }
 
-    /// Writes a text to the socket under this id. `Ok` says only that it was written.
-    pub(crate) async fn send_text(&self, phone: &PhoneNumber, text: &str, stanza: &StanzaId) -> Result<(), NotSent> {
+    /// Puts a file on WhatsApp's servers, encrypted under a key of its own. Answers what a message says of it.
+    pub(crate) async fn upload(&self, file: File) -> Result<Vec<u8>, NotSent> {
+        let File { bytes, kind, mime, filename } = file;
+        let uploading = self.client.upload(bytes, content::media_type(kind), UploadOptions::new());
+        let uploaded = self.within(UPLOAD_LIMIT, uploading).await?;
+        Ok(content::attached(uploaded, kind, mime, filename))
+    }
+
+    /// Writes a message to the socket under this id: a text, or the file that was `attached` with the text under it. `Ok`
+    /// says only that it was written.
+    pub(crate) async fn send(
+        &self,
+        phone: &PhoneNumber,
+        text: &str,
+        attached: Option<&[u8]>,
+        stanza: &StanzaId,
+    ) -> Result<(), NotSent> {
         let options = SendOptions::default().with_message_id(stanza.0.clone());
-        let message = content::text_message(text);
+        let message = content::message(text, attached).ok_or_else(|| NotSent("what it carries is damaged".into()))?;
         let sent = self.client.send_message_with_options(Jid::pn(phone.digits()), message, options);
         self.while_open(sent).await.map(drop)
+    }
+
+    /// Whether the connection stands, as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        !*self.cut.borrow()
     }
 
     /// Does something on this connection, not longer than it lives: on a lost one the library may wait for good, and the
     /// next connection would wait with it.
     async fn while_open<T, E: Display>(&self, doing: impl Future<Output = Result<T, E>>) -> Result<T, NotSent> {
+        self.within(SEND_LIMIT, doing).await
+    }
+
+    async fn within<T, E: Display>(
+        &self,
+        limit: Duration,
+        doing: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, NotSent> {
         let mut cut = self.cut.clone();
         tokio::select! {
-            done = tokio::time::timeout(SEND_LIMIT, doing) => done.map_err(failed)?.map_err(failed),
+            done = tokio::time::timeout(limit, doing) => done.map_err(failed)?.map_err(failed),
             _ = cut.wait_for(|cut| *cut) => Err(NotSent("the connection is over".into())),
         }
     }

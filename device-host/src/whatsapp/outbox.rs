@@ -26,6 +26,9 @@ impl Outbox {
         let was_sent = !matches!(message.state, State::Queued | State::Held | State::Cancelled);
         let ours = message.device == self.device && message.direction == Direction::Outbound;
         let theirs = message.phone.is_some_and(|known| known.digits() == phone);
-        Ok((was_sent && ours && theirs).then(|| content::encoded_text(&message.body)))
+        if !(was_sent && ours && theirs) {
+            return Ok(None);
+        }
+        Ok(content::encoded(&message.body, message.attached.as_deref()))
     }
 }

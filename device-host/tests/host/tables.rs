@@ -9,7 +9,9 @@ use hantar_domain::ids::{AccountId, DeviceId};
 use hantar_domain::sealed::DataKey;
 use hantar_domain::user::Email;
 use hantar_platform::aws::{AwsEndpoint, Connector, dynamodb, sqs, tokio_sleep};
+use hantar_platform::blobs::FolderBlobs;
 use hantar_platform::clock::SystemClock;
+use hantar_platform::egress::{EgressSettings, GuardedEgress};
 use hantar_platform::embedded::DynamoEngine;
 use hantar_platform::entropy::SystemEntropy;
 use hantar_platform::faults::{FaultPlan, FaultyClient};
@@ -20,7 +22,10 @@ use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::{Founders, NewAccount, found_account};
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, PortError, Tenant, Tenants};
+use hantar_usecases::ports::{
+    Blobs, Clock, Download, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, PortError, Tenant, Tenants,
+};
+use tempfile::TempDir;
 
 /// How many shards the tests settle on.
 pub(crate) const SHARDS: u16 = 4;
@@ -34,6 +39,8 @@ pub(crate) struct Tables {
     pub(crate) keys: Arc<dyn KeyTable>,
     pub(crate) queue: Arc<dyn JobQueue>,
     pub(crate) account_keys: Arc<AccountKeys>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) download: Arc<dyn Download>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -68,12 +75,17 @@ impl KeyWrap for Unwrapped {
 pub(crate) struct Engines {
     pub(crate) dynamo: DynamoEngine,
     queues: QueueEngine,
+    folder: Arc<TempDir>,
 }
 
 impl Engines {
     fn new() -> Self {
         let milliseconds = Arc::new(|| SystemClock.now().0.div_euclid(1000));
-        Self { dynamo: DynamoEngine::in_memory().unwrap(), queues: QueueEngine::in_memory(milliseconds).unwrap() }
+        Self {
+            dynamo: DynamoEngine::in_memory().unwrap(),
+            queues: QueueEngine::in_memory(milliseconds).unwrap(),
+            folder: Arc::new(TempDir::new().unwrap()),
+        }
     }
 }
 
@@ -104,7 +116,11 @@ impl Tables {
             Surroundings { clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), sleep: Arc::new(TokioSleep) };
         let store = Store::new(dynamodb, TableNames::with_prefix("host"), around);
         let (fleet, tenants) = (store.fleet(), store.tenants());
+        // Files at addresses of this machine, which the tests serve.
+        let egress = EgressSettings { allowed: "127.0.0.0/8".parse().unwrap(), ..EgressSettings::default() };
         Self {
+            blobs: Arc::new(FolderBlobs::new(engines.folder.path().to_owned())),
+            download: Arc::new(GuardedEgress::new(egress).unwrap()),
             account_keys: Arc::new(AccountKeys::new(Arc::clone(&tenants), Arc::new(Unwrapped), Arc::clone(&entropy))),
             numbers: Arc::new(Numbers::new(Arc::clone(&fleet), 10)),
             leases: store.leases(),

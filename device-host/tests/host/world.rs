@@ -68,15 +68,18 @@ impl World {
             leases: Arc::clone(&tables.leases),
             keys: Arc::clone(&tables.keys),
             queue: Arc::clone(&tables.queue),
+            blobs: Arc::clone(&tables.blobs),
+            download: Arc::clone(&tables.download),
             account_keys: Arc::clone(&tables.account_keys),
             clock: Arc::clone(&tables.clock),
             entropy: Arc::clone(&tables.entropy),
         };
         let url = self.simulator.websocket_url();
+        let extra_root_pem = Some(self.simulator.tls_certificate().as_bytes().to_vec());
         let config = HostConfig {
             shards: SHARDS,
             terms: terms(),
-            server: WhatsAppServer { url, version: Some((2, 3000, 1)), extra_root_pem: None },
+            server: WhatsAppServer { url, version: Some((2, 3000, 1)), extra_root_pem },
             pacing: Pacing { campaign_gap: Duration::from_millis(200) },
             pre_keys: Some(30),
             connects_per_second: 100,

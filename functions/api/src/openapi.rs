@@ -12,7 +12,7 @@ use crate::Api;
 use crate::routes::v1::{
     account, audit_log, auth, balance, billing, bulk, campaign_exports, campaign_lists, campaigns, connection,
     consents, contact_erasures, contact_groups, contact_list, contacts, credits, exports, imports, message_list,
-    messages, numbers, templates, tokens, users, webhooks,
+    messages, numbers, templates, tokens, uploads, users, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,7 @@ use crate::routes::v1::{
         contact_erasures::show,
         numbers::look_up,
         messages::send,
+        uploads::create,
         bulk::send,
         message_list::list,
         messages::show,

@@ -172,6 +172,9 @@ fn words(problem: &Problem) -> String {
         Problem::NoDevice => "There is no such device.".to_owned(),
         Problem::NoTemplate | Problem::Prohibited(_) => "There is no such template.".to_owned(),
         Problem::TooFarAhead => "That is too far ahead.".to_owned(),
+        Problem::Address(_) | Problem::NoUpload | Problem::KeptUntil(_) | Problem::TextWithSound => {
+            "This file cannot be sent.".to_owned()
+        }
     }
 }
 

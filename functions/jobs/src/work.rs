@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hantar_domain::ids::AccountId;
+use hantar_domain::ids::{AccountId, UploadId};
 use hantar_domain::pacing::Pacing;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, Job, JobQueue, Mail, PortError, Queue, Tenants, Work};
+use hantar_usecases::upload_file::uploaded;
 
 use crate::{Decision, export, import};
 
@@ -89,7 +90,18 @@ impl Worker {
             Work::LowBalance => self.write_letters(account).await,
             Work::Import(id) => import::step(self, account, id).await,
             Work::Export(id) => export::step(self, account, id).await,
+            Work::Upload(id) => self.delete_upload(account, id).await,
             Work::Erase => self.erase(account).await,
         }
+    }
+
+    /// Deletes a file whose time is over. Its record goes by its own expiry.
+    async fn delete_upload(&self, account: AccountId, id: UploadId) -> Result<Next, PortError> {
+        let kept = self.tenants.for_account(account).files().uploads(&[id]).await?.pop();
+        if let Some(upload) = kept.filter(|upload| upload.kept_until > self.clock.now()) {
+            return Ok(Next::At(upload.kept_until));
+        }
+        self.blobs.delete(&uploaded(account, id)).await?;
+        Ok(Next::Never)
     }
 }

@@ -23,7 +23,9 @@ use hantar_store::{Store, Surroundings, TableNames};
 use hantar_usecases::account_key::AccountKeys;
 use hantar_usecases::found_account::Founders;
 use hantar_usecases::numbers::Numbers;
-use hantar_usecases::ports::{Blobs, Clock, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Mail, Tenants};
+use hantar_usecases::ports::{
+    Blobs, Clock, Download, Entropy, Fleet, JobQueue, KeyTable, KeyWrap, Leases, Mail, Tenants,
+};
 
 use crate::engines::Engines;
 use crate::relay_loop::Readers;
@@ -72,9 +74,11 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// What a device host works with.
-    pub fn host_parts(&self) -> HostParts {
+    /// What a device host works with. Files at foreign addresses are fetched by `download`.
+    pub fn host_parts(&self, download: Arc<dyn Download>) -> HostParts {
         HostParts {
+            blobs: self.blobs.clone(),
+            download,
             fleet: self.fleet.clone(),
             tenants: self.tenants.clone(),
             leases: self.leases.clone(),

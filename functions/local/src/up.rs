@@ -70,7 +70,10 @@ pub async fn up(args: UpArgs, road: Handle) -> anyhow::Result<()> {
     first_start(&stack).await?;
     end_earlier_runs(stack.leases.as_ref()).await?;
     let host = road
-        .spawn(DeviceHost::start(stack.host_parts(), host_config(&stack, network.server(), args.campaign_gap)))
+        .spawn(DeviceHost::start(
+            stack.host_parts(Arc::new(egress.clone())),
+            host_config(&stack, network.server(), args.campaign_gap),
+        ))
         .await??;
     let host = Arc::new(host);
 
@@ -215,7 +218,9 @@ impl Network {
     fn server(&self) -> WhatsAppServer {
         match (&self.simulator, &self.named) {
             (Some(simulator), _) => {
-                WhatsAppServer { url: simulator.websocket_url(), version: Some((2, 3000, 1)), extra_root_pem: None }
+                // Files go up by TLS alone, which shows the network's own certificate.
+                let extra_root_pem = Some(simulator.tls_certificate().as_bytes().to_vec());
+                WhatsAppServer { url: simulator.websocket_url(), version: Some((2, 3000, 1)), extra_root_pem }
             }
             (None, Some(named)) => named.clone(),
             (None, None) => WhatsAppServer::default(),

@@ -30,11 +30,13 @@ pub enum Rejection {
     InvalidTemplate,
     /// It is scheduled too far ahead.
     InvalidTime,
+    /// Its file's address may not be called, there is no such upload, or it is sound with a text.
+    InvalidMedia,
 }
 
 impl Rejection {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::InvalidPhone,
         Self::Duplicate,
         Self::OptedOut,
@@ -44,6 +46,7 @@ impl Rejection {
         Self::InvalidDevice,
         Self::InvalidTemplate,
         Self::InvalidTime,
+        Self::InvalidMedia,
     ];
 
     /// The stored and shown word.
@@ -58,6 +61,7 @@ impl Rejection {
             Self::InvalidDevice => "invalid_device",
             Self::InvalidTemplate => "invalid_template",
             Self::InvalidTime => "invalid_time",
+            Self::InvalidMedia => "invalid_media",
         }
     }
 
@@ -78,6 +82,9 @@ impl Rejection {
             Self::InvalidDevice => "There is no such device.",
             Self::InvalidTemplate => "There is no such template, or it is not active.",
             Self::InvalidTime => "The time is more than a year ahead.",
+            Self::InvalidMedia => {
+                "The file's address may not be called, there is no such upload, or it is sound, which shows no text."
+            }
         }
     }
 }

@@ -159,6 +159,8 @@ impl Campaign {
             lid: None,
             name: recipient.and_then(|recipient| recipient.name.clone()),
             body: recipient.map(|recipient| text(&self.body, recipient).text).unwrap_or_default(),
+            media: None,
+            attached: None,
             external_id: None,
             campaign: Some(self.id),
             lane: Lane::Campaign,

@@ -46,7 +46,7 @@ impl AllowList {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It does not parse as an absolute URL.
-    #[error("must be a whole URL such as https://example.com/webhook")]
+    #[error("must be a whole URL such as https://example.com/path")]
     NotAUrl,
     /// Not https.
     #[error("must begin with https://")]

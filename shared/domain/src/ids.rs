@@ -53,6 +53,8 @@ number! {
     ImportId,
     /// An export of contacts or of a campaign's results. Unique within its account.
     ExportId,
+    /// A file that was uploaded to be sent. Unique within its account.
+    UploadId,
     /// A purchase of credits. Unique within its account.
     OrderId,
     /// What was done so that a person is forgotten. Unique within its account.

@@ -133,6 +133,8 @@ mod tests {
             lid: None,
             name: None,
             body: String::new(),
+            media: None,
+            attached: None,
             external_id: None,
             campaign: None,
             lane: Lane::Single,

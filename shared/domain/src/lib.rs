@@ -21,6 +21,7 @@ pub mod import;
 pub mod invitation;
 pub mod lease;
 pub mod ledger;
+pub mod media;
 pub mod merge;
 pub mod message;
 pub mod order;

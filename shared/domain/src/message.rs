@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ids::{AccountId, CampaignId, DeviceId, MessageId, StanzaId};
+use crate::media::Media;
 use crate::phone::PhoneNumber;
 use crate::time::Timestamp;
 
@@ -264,8 +265,12 @@ pub struct Message {
     pub lid: Option<String>,
     /// A name that the sender of the request gave, or the push name of an inbound message.
     pub name: Option<String>,
-    /// The text.
+    /// The text; with a file, what stands under it.
     pub body: String,
+    /// The file that it carries.
+    pub media: Option<Media>,
+    /// That file as WhatsApp's servers keep it, in the protocol's own words, once it is there.
+    pub attached: Option<Vec<u8>>,
     /// The caller's own reference. Stored and filterable; not a key.
     pub external_id: Option<String>,
     /// The campaign that it is a row of.
@@ -323,6 +328,10 @@ pub struct OpenMessage {
     pub phone: PhoneNumber,
     /// What.
     pub body: String,
+    /// The file that it carries.
+    pub media: Option<Media>,
+    /// That file as WhatsApp's servers keep it, once it is there.
+    pub attached: Option<Vec<u8>>,
     /// Under which id.
     pub stanza: StanzaId,
 }

@@ -1,7 +1,7 @@
 //! What the stable codes mean, in words for people: one table for every face of the product.
 
 /// Codes of messages and devices, and what they mean to the person who reads them.
-const MEANINGS: [(&str, &str); 29] = [
+const MEANINGS: [(&str, &str); 36] = [
     (
         "whatsapp_463",
         "WhatsApp refuses messages from this number to people who have not written to it before. Messages to people who \
@@ -22,6 +22,23 @@ const MEANINGS: [(&str, &str); 29] = [
     ("whatsapp_503", "WhatsApp was not available. A new message may succeed."),
     ("not_on_whatsapp", "The recipient's number is not on WhatsApp."),
     ("opted_out", "The recipient asked not to be written to."),
+    (
+        "media_unreachable",
+        "The file's address did not answer, or WhatsApp did not take the file. It is tried again for an hour; then the \
+         message fails and is not charged.",
+    ),
+    (
+        "media_refused",
+        "The server at the file's address refused to give it. See that anybody can open the address without signing in.",
+    ),
+    ("media_address", "The file's address leads to a network that may not be called. Use an address on the Internet."),
+    ("media_too_large", "The file is too large: pictures, videos and sound up to 16 MiB, documents up to 64 MiB."),
+    ("media_empty", "The file is empty."),
+    (
+        "media_type",
+        "The file is not of the type that was asked for. Look at what its address answers, or leave the type out.",
+    ),
+    ("media_missing", "The file was never uploaded, or is no longer kept. Upload it, and send the message again."),
     ("scheduled", "The message waits for the time it was scheduled for."),
     ("paced", "The message waits its turn, so that the number does not send too fast."),
     ("not_linked", "The device has no number linked. Link it by its QR code."),

@@ -5,6 +5,7 @@
 //! A Worker has neither resolver nor sockets: its egress is `fetch` (`crate::fetch`), with names and literals checked alone.
 
 mod answer;
+mod download;
 mod exchange;
 
 use std::io;
@@ -16,6 +17,9 @@ use async_trait::async_trait;
 use hantar_domain::egress::AllowList;
 use hantar_domain::webhook::{Answer, CALL_TIMEOUT};
 use hantar_usecases::ports::{Call, CallAnswer, Clock as _, Egress};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -137,15 +141,24 @@ impl GuardedEgress {
 
     async fn try_post(&self, call: Call) -> Result<Reply, Failure> {
         let url = call.target.url.clone();
-        let addresses = self.addresses(&url).await?;
-        let request = exchange::request(call)?;
-        let stream = self.connect(&url, &addresses).await?;
+        self.converse(&url, exchange::post(call)?, Reply::read).await
+    }
+
+    /// Sends `request` to where `url` leads, and reads the answer by `read`.
+    async fn converse<T, F: Future<Output = hyper::Result<T>>>(
+        &self,
+        url: &Url,
+        request: Request<Full<Bytes>>,
+        read: impl FnOnce(Response<Incoming>) -> F,
+    ) -> Result<T, Failure> {
+        let addresses = self.addresses(url).await?;
+        let stream = self.connect(url, &addresses).await?;
         if url.scheme() != "https" {
-            return exchange::exchange(stream, request, &url).await;
+            return exchange::exchange(stream, request, url, read).await;
         }
-        let name = server_name(&url).ok_or(Failure::Tls)?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| Failure::Tls.of(&url, &error))?;
-        exchange::exchange(stream, request, &url).await
+        let name = server_name(url).ok_or(Failure::Tls)?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| Failure::Tls.of(url, &error))?;
+        exchange::exchange(stream, request, url, read).await
     }
 
     /// The addresses behind `url`, if each of them may be called.

@@ -238,8 +238,14 @@ impl TenantStore {
     }
 
     pub(crate) async fn delete_itself(&self) -> Result<(), PortError> {
-        let sequences =
-            [Sequence::Messages, Sequence::Endpoints, Sequence::Contacts, Sequence::Templates, Sequence::Invitations];
+        let sequences = [
+            Sequence::Messages,
+            Sequence::Endpoints,
+            Sequence::Contacts,
+            Sequence::Templates,
+            Sequence::Invitations,
+            Sequence::Uploads,
+        ];
         let mut places: Vec<Place> = sequences.map(|sequence| Place::sequence(sequence(self.account))).into();
         places.extend([Place::listed_account(self.account), Place::account(self.account)]);
         self.store.delete_all(places).await?;

@@ -199,10 +199,11 @@ impl Erasures for TenantStore {
 
     async fn blank_message(&self, message: &Message, erasure: ErasureId) -> Result<(), PortError> {
         self.forget_events(message).await?;
-        let blank = Write::update(&Place::message(self.account, message.id), "SET b = :b, er = :er REMOVE p, l, n")
-            .when("attribute_exists(pk)")
-            .with(":b", text(""))
-            .with(":er", number(erasure));
+        let blank =
+            Write::update(&Place::message(self.account, message.id), "SET b = :b, er = :er REMOVE p, l, n, md, ma")
+                .when("attribute_exists(pk)")
+                .with(":b", text(""))
+                .with(":er", number(erasure));
         self.store.write(blank).await.map(drop)
     }
 

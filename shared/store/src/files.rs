@@ -1,11 +1,12 @@
-//! Imports and exports: every method leads to the file of its noun. What only the making of a file needs is a text of
+//! Imports, exports and uploads: every method leads to the file of its noun. What only the making of a file needs is a text of
 //! JSON in its item, which nobody but the store reads.
 
 use async_trait::async_trait;
 use hantar_domain::export::Export;
 use hantar_domain::file::Pieces;
-use hantar_domain::ids::{ExportId, ImportId};
+use hantar_domain::ids::{ExportId, ImportId, UploadId};
 use hantar_domain::import::Import;
+use hantar_domain::media::Upload;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{Created, Files, Idempotency, ImportStart, PortError};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,18 @@ impl Files for TenantStore {
 
     async fn change_export(&self, export: &Export) -> Result<bool, PortError> {
         self.move_export(export).await
+    }
+
+    async fn add_upload(
+        &self,
+        upload: &Upload,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Created<Upload>, PortError> {
+        self.store_upload(upload, idempotency).await
+    }
+
+    async fn uploads(&self, ids: &[UploadId]) -> Result<Vec<Upload>, PortError> {
+        self.some_uploads(ids).await
     }
 }
 

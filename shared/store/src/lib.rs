@@ -55,6 +55,7 @@ mod template;
 mod tenant;
 mod token;
 mod transaction;
+mod upload;
 mod version;
 mod work;
 mod writing;

@@ -1,13 +1,14 @@
 //! Message items, and reading them.
 
 use hantar_domain::ids::{MessageId, StanzaId};
+use hantar_domain::media::Media;
 use hantar_domain::message::{Direction, Message, State};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::PortError;
 
 use crate::history;
-use crate::items::{Fields, Item, NewItem, number, text, time};
+use crate::items::{Fields, Item, NewItem, bytes, number, text, time};
 use crate::places::{Place, Table, lane_digit, lane_of};
 use crate::tenant::TenantStore;
 
@@ -23,6 +24,8 @@ pub(crate) fn item(message: &Message) -> Item {
         .maybe("l", message.lid.as_deref().map(text))
         .maybe("n", message.name.as_deref().map(text))
         .with("b", text(&message.body))
+        .maybe("md", message.media.as_ref().map(|media| text(media.written())))
+        .maybe("ma", message.attached.as_deref().map(bytes))
         .maybe("x", message.external_id.as_deref().map(text))
         .maybe("cg", message.campaign.map(number))
         .with("e", number(lane_digit(message.lane)))
@@ -54,6 +57,8 @@ pub(crate) fn read(item: &Item) -> Result<Message, PortError> {
         lid: fields.owned("l")?,
         name: fields.owned("n")?,
         body: fields.owned("b")?.unwrap_or_default(),
+        media: fields.maybe_word("md", Media::read)?,
+        attached: fields.maybe_bytes("ma")?.map(<[u8]>::to_vec),
         external_id: fields.owned("x")?,
         campaign: fields.maybe_number("cg")?,
         lane: lane_of(&lane).ok_or_else(|| fields.damaged("e"))?,
@@ -89,7 +94,8 @@ impl TenantStore {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hantar_domain::ids::{AccountId, CampaignId, DeviceId};
+    use hantar_domain::ids::{AccountId, CampaignId, DeviceId, UploadId};
+    use hantar_domain::media::{Kind, Source};
     use hantar_domain::message::{Lane, Step};
 
     use super::*;
@@ -105,6 +111,12 @@ pub(crate) mod tests {
             lid: Some("123@lid".into()),
             name: Some("Ali".into()),
             body: "hello".into(),
+            media: Some(Media {
+                source: Source::Url("https://example.com/a.pdf".into()),
+                kind: Some(Kind::Document),
+                filename: Some("a.pdf".into()),
+            }),
+            attached: Some(vec![1, 2, 3]),
             external_id: Some("order-1".into()),
             campaign: Some(CampaignId(5)),
             lane: Lane::Campaign,
@@ -129,20 +141,25 @@ pub(crate) mod tests {
             name: None,
             external_id: None,
             campaign: None,
+            media: None,
+            attached: None,
             held_until: None,
             refunded: false,
             history: vec![],
             direction: Direction::Inbound,
-            ..whole
+            ..whole.clone()
         };
         assert_eq!(read(&item(&bare)).unwrap(), bare);
+        let media = Some(Media { source: Source::Upload(UploadId(9)), kind: None, filename: None });
+        let uploaded = Message { media, attached: None, ..whole };
+        assert_eq!(read(&item(&uploaded)).unwrap(), uploaded);
     }
 
     #[test]
     fn an_item_of_another_release_is_readable() {
         let mut item = item(&message());
         item.insert("future".into(), text("x"));
-        for name in ["p", "l", "n", "b", "x", "cg", "e", "hu", "u", "c", "r", "h"] {
+        for name in ["p", "l", "n", "b", "md", "ma", "x", "cg", "e", "hu", "u", "c", "r", "h"] {
             item.remove(name);
         }
         let message = read(&item).unwrap();
@@ -151,7 +168,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_message_of_300_characters_with_all_its_steps_stays_below_one_kilobyte() {
-        let mut message = Message { body: "x".repeat(300), lane: Lane::Single, lid: None, ..message() };
+        let mut message =
+            Message { body: "x".repeat(300), media: None, attached: None, lane: Lane::Single, lid: None, ..message() };
         for state in [State::Queued, State::Dispatched, State::Sent, State::Delivered, State::Read] {
             message.history.push(Step { state, at: message.accepted_at, code: None });
         }

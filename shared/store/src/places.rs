@@ -3,7 +3,7 @@
 use hantar_domain::campaign::RecipientKey;
 use hantar_domain::ids::{
     AccountId, AuditId, BulkId, CampaignId, CommandId, ContactId, DeviceId, EndpointId, ErasureId, ExportId, GroupId,
-    ImportId, InvitationId, MessageId, OrderId, Shard, TemplateId, TokenId, UserId,
+    ImportId, InvitationId, MessageId, OrderId, Shard, TemplateId, TokenId, UploadId, UserId,
 };
 use hantar_domain::ledger::Cause;
 use hantar_domain::message::{Lane, Turn};
@@ -100,6 +100,10 @@ impl Place {
 
     pub(crate) fn endpoint(account: AccountId, endpoint: EndpointId) -> Self {
         Self::business(of_account(account), format!("{ENDPOINT}{}", ordered(endpoint.0)))
+    }
+
+    pub(crate) fn upload(account: AccountId, upload: UploadId) -> Self {
+        Self::business(files_of(account), format!("{UPLOAD}{}", ordered(upload.0)))
     }
 
     pub(crate) fn import(account: AccountId, import: ImportId) -> Self {
@@ -332,6 +336,7 @@ impl Place {
             Sequence::Bulks(account) => format!("BULKS#{account}"),
             Sequence::Campaigns(account) => format!("CAMPAIGNS#{account}"),
             Sequence::Imports(account) => format!("IMPORTS#{account}"),
+            Sequence::Uploads(account) => format!("UPLOADS#{account}"),
             Sequence::Exports(account) => format!("EXPORTS#{account}"),
             Sequence::Erasures(account) => format!("ERASURES#{account}"),
             Sequence::Orders(account) => format!("ORDERS#{account}"),
@@ -370,6 +375,7 @@ pub(crate) const DEVICE: &str = "DEVICE#";
 pub(crate) const ENDPOINT: &str = "ENDPOINT#";
 pub(crate) const GROUP: &str = "GROUP#";
 pub(crate) const IMPORT: &str = "IMPORT#";
+pub(crate) const UPLOAD: &str = "UPLOAD#";
 pub(crate) const EXPORT: &str = "EXPORT#";
 pub(crate) const OPEN: &str = "OPEN#";
 /// Among these, the rows of campaigns.

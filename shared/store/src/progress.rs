@@ -6,7 +6,7 @@ use hantar_domain::time::Timestamp;
 use hantar_usecases::ports::{Applied, PortError};
 
 use crate::history;
-use crate::items::{Item, number, text, time};
+use crate::items::{Item, bytes, number, text, time};
 use crate::line;
 use crate::message::read;
 use crate::places::Place;
@@ -73,6 +73,15 @@ impl TenantStore {
         }
     }
 
+    pub(crate) async fn keep_attached(&self, id: MessageId, attached: &[u8]) -> Result<bool, PortError> {
+        let kept = Write::update(&Place::message(self.account, id), "SET ma = :ma")
+            .when("s IN (:f0, :f1)")
+            .with(":ma", bytes(attached))
+            .with(":f0", text(State::Queued.word()))
+            .with(":f1", text(State::Held.word()));
+        Ok(self.store.write(kept).await?.is_done())
+    }
+
     pub(crate) async fn put_on_hold(
         &self,
         id: MessageId,
@@ -93,6 +102,14 @@ impl TenantStore {
                 if let (Some(due), Some(_)) = (seen.held_until, line::scheduled_place(&seen)) {
                     // Its entry stands by the due time that this changes, where nobody would find it any more.
                     self.take_turn(seen.device, due, line::turn_of(&seen)).await?;
+                }
+                if seen.reason() != Some(code) {
+                    let again = step(&place, &[State::Held], Fact::Held, at, Some(code), ", hu = :hu");
+                    return match self.store.write(again.with(":hu", time(until))).await? {
+                        Written::Done(item) => changed(item.as_ref()),
+                        Written::Refused(None) => Ok(Applied::Missing),
+                        Written::Refused(item) => unchanged(item.as_ref()),
+                    };
                 }
             }
         }

@@ -146,6 +146,10 @@ impl Tenant for TenantStore {
         self.to_the_wire(id, epoch, at).await
     }
 
+    async fn attach(&self, id: MessageId, attached: &[u8]) -> Result<bool, PortError> {
+        self.keep_attached(id, attached).await
+    }
+
     async fn hold(&self, id: MessageId, until: Timestamp, code: &str, at: Timestamp) -> Result<Applied, PortError> {
         self.put_on_hold(id, until, code, at).await
     }

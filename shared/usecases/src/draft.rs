@@ -7,7 +7,9 @@ use hantar_domain::account::Account;
 use hantar_domain::bulk::{Kept, Rejection};
 use hantar_domain::contact::Contact;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, TemplateId, UserId};
+use hantar_domain::egress;
+use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId, TemplateId, UploadId, UserId};
+use hantar_domain::media::{Media, Source, Upload};
 use hantar_domain::merge::{fields, render};
 use hantar_domain::message::{Direction, Lane, MAX_BODY_CHARS, Message, State, Step};
 use hantar_domain::phone::{PhoneError, PhoneNumber, Region};
@@ -29,6 +31,8 @@ pub struct Draft {
     pub body: String,
     /// The template whose text it is.
     pub template: Option<TemplateId>,
+    /// The file that it carries, if its address may be called.
+    pub media: Option<Result<Media, egress::Refusal>>,
     /// The recipient's name, for `{{name}}`.
     pub name: Option<String>,
     /// Values for further merge fields.
@@ -71,6 +75,14 @@ pub enum Problem {
     NoDevice,
     /// There is no such template, or it may not be used.
     NoTemplate,
+    /// The file's address may not be called.
+    Address(egress::Refusal),
+    /// There is no such upload.
+    NoUpload,
+    /// The file is kept until then, and the message is due later.
+    KeptUntil(Timestamp),
+    /// WhatsApp shows no text with sound.
+    TextWithSound,
     /// It and the named field exclude each other.
     Prohibited(&'static str),
     /// Too far ahead.
@@ -89,6 +101,7 @@ impl Problem {
             Self::NoDevice => Rejection::InvalidDevice,
             Self::NoTemplate | Self::Prohibited(_) => Rejection::InvalidTemplate,
             Self::TooFarAhead => Rejection::InvalidTime,
+            Self::Address(_) | Self::NoUpload | Self::KeptUntil(_) | Self::TextWithSound => Rejection::InvalidMedia,
         }
     }
 }
@@ -110,6 +123,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) device: Option<&'a Device>,
     /// The template that the draft names.
     pub(crate) template: Option<&'a Template>,
+    /// The upload that the draft names.
+    pub(crate) upload: Option<&'a Upload>,
     /// Who has this number.
     pub(crate) contact: Option<&'a Contact>,
     /// Whether the recipient may be written to.
@@ -122,6 +137,7 @@ pub(crate) struct Ground<'a> {
 pub(crate) struct Checked {
     pub(crate) phone: PhoneNumber,
     pub(crate) body: String,
+    pub(crate) media: Option<Media>,
     /// Merge fields that have neither a value nor a default.
     pub(crate) missing: Vec<String>,
     pub(crate) due: Option<Timestamp>,
@@ -192,6 +208,10 @@ impl Draft {
         if self.template.is_some() && ground.template.is_none_or(|template| !template.is_active) {
             found("template_id", Problem::NoTemplate);
         }
+        let due = self.scheduled_at.map(|moment| moment.in_zone(&ground.account.time_zone));
+        if let Some((field, problem)) = self.media_problem(ground.upload, due.unwrap_or(ground.now)) {
+            found(field, problem);
+        }
         for (field, label) in [("name", &self.name), ("external_id", &self.external_id)] {
             if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL_CHARS) {
                 found(field, Problem::TooLong(MAX_LABEL_CHARS));
@@ -200,13 +220,13 @@ impl Draft {
         if ground.device.is_none() {
             found("device", Problem::NoDevice);
         }
-        let due = self.scheduled_at.map(|moment| moment.in_zone(&ground.account.time_zone));
         if due.is_some_and(|due| due > ground.now + MAX_AHEAD) {
             found("scheduled_at", Problem::TooFarAhead);
         }
         match phone {
             Some(phone) if problems.is_empty() => {
-                Ok(Checked { phone: phone.clone(), body: rendered.text, missing: rendered.missing, due })
+                let media = self.file(ground.upload.map(|upload| upload.filename.clone()));
+                Ok(Checked { phone: phone.clone(), body: rendered.text, media, missing: rendered.missing, due })
             }
             _ => Err(problems),
         }
@@ -220,6 +240,11 @@ impl Draft {
             Some(_) if template.is_none() => return None,
             _ => {}
         }
+        match &self.media {
+            Some(_) if text.trim().is_empty() => return None,
+            Some(Ok(Media { kind: Some(kind), .. })) if !kind.takes_text() => return Some(Problem::TextWithSound),
+            _ => {}
+        }
         if text.trim().is_empty() {
             Some(Problem::Required)
         } else if rendered.chars().count() > MAX_BODY_CHARS || text.chars().count() > MAX_BODY_CHARS {
@@ -229,6 +254,35 @@ impl Draft {
         } else {
             None
         }
+    }
+
+    fn media_problem(&self, upload: Option<&Upload>, due: Timestamp) -> Option<(&'static str, Problem)> {
+        match (self.media.as_ref()?, upload) {
+            (Err(refusal), _) => Some(("media.url", Problem::Address(*refusal))),
+            (Ok(Media { filename: Some(name), .. }), _) if name.chars().count() > MAX_LABEL_CHARS => {
+                Some(("media.filename", Problem::TooLong(MAX_LABEL_CHARS)))
+            }
+            (Ok(Media { source: Source::Upload(_), .. }), None) => Some(("media.upload_id", Problem::NoUpload)),
+            (Ok(Media { source: Source::Upload(_), .. }), Some(upload)) if upload.kept_until <= due => {
+                Some(("media.upload_id", Problem::KeptUntil(upload.kept_until)))
+            }
+            (Ok(_), _) => None,
+        }
+    }
+
+    /// The upload that it names.
+    pub(crate) fn upload(&self) -> Option<UploadId> {
+        match self.media.as_ref()?.as_ref().ok()?.source {
+            Source::Upload(id) => Some(id),
+            Source::Url(_) => None,
+        }
+    }
+
+    /// The file of its message. An upload that nobody renamed is called as its owner called it.
+    fn file(&self, upload: Option<String>) -> Option<Media> {
+        let media = self.media.as_ref()?.as_ref().ok()?.clone();
+        let filename = media.filename.or(upload);
+        Some(Media { filename, ..media })
     }
 
     /// The message that a checked draft becomes.
@@ -255,6 +309,8 @@ impl Draft {
             lid: None,
             name: self.name.clone(),
             body: checked.body,
+            media: checked.media,
+            attached: None,
             external_id: self.external_id.clone(),
             campaign: None,
             lane,

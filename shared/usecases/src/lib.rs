@@ -51,3 +51,4 @@ pub mod sign_in_by_password;
 pub mod sign_up;
 pub mod start_campaign;
 pub mod sweep_device;
+pub mod upload_file;

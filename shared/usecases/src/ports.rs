@@ -50,7 +50,7 @@ pub use orders::{Orders, Paid, Session};
 pub use payments::{Checkout, PaymentError, Payments};
 pub use people::{Closing, Joined, Login, NewPassword, People, SealedToken};
 pub use queue::{Job, JobQueue, NoWork, Queue, Received, Work};
-pub use system::{Call, CallAnswer, Clock, Egress, Entropy, KeyWrap, Sleep};
+pub use system::{Call, CallAnswer, Clock, Download, DownloadError, Downloaded, Egress, Entropy, KeyWrap, Sleep};
 pub use templates::{TemplateStored, Templates};
 pub use tenant::{
     Acceptance, Accepted, Applied, Attempt, Cancelled, Change, Created, Deleted, Delivery, DeliveryState, DeviceChange,

@@ -49,6 +49,8 @@ pub async fn receive_messages(
             lid: one.lid,
             name: one.push_name,
             body: one.text,
+            media: None,
+            attached: None,
             external_id: None,
             campaign: None,
             lane: Lane::Single,

@@ -10,7 +10,8 @@ use hantar_domain::account::Account;
 use hantar_domain::bulk::{Bulk, Rejected, Rejection, Row};
 use hantar_domain::contact::Contact;
 use hantar_domain::device::Device;
-use hantar_domain::ids::{AccountId, BulkId, ContactId, MessageId, TemplateId, UserId};
+use hantar_domain::ids::{AccountId, BulkId, ContactId, MessageId, TemplateId, UploadId, UserId};
+use hantar_domain::media::Upload;
 use hantar_domain::message::{Lane, Message};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::template::Template;
@@ -177,6 +178,7 @@ struct Known {
     default: Option<Device>,
     devices: Vec<Device>,
     templates: BTreeMap<TemplateId, Template>,
+    uploads: BTreeMap<UploadId, Upload>,
     contacts: BTreeMap<PhoneNumber, Contact>,
     suppressed: BTreeSet<PhoneNumber>,
 }
@@ -195,6 +197,8 @@ impl Known {
         named.dedup();
         let templates = if named.is_empty() { vec![] } else { tenant.templates().templates_by_id(&named).await? };
         let templates: BTreeMap<_, _> = templates.into_iter().map(|template| (template.id, template)).collect();
+        let named: Vec<_> = rows.iter().filter_map(Draft::upload).collect();
+        let uploads = if named.is_empty() { vec![] } else { tenant.files().uploads(&named).await? };
         let valid = || rows.iter().zip(phones).filter_map(|(row, phone)| Some((row, phone.as_ref().ok()?)));
         let asked = |row: &Draft| row.needs_contact(row.template.and_then(|id| templates.get(&id)));
         let wanted: Vec<_> = valid().filter(|(row, _)| asked(row)).map(|(_, phone)| phone.clone()).collect();
@@ -206,6 +210,7 @@ impl Known {
             contacts: contacts.into_iter().map(|contact| (contact.phone.clone(), contact)).collect(),
             suppressed: tenant.consents().suppressed(&phones).await?,
             templates,
+            uploads: uploads.into_iter().map(|upload| (upload.id, upload)).collect(),
         })
     }
 
@@ -229,6 +234,7 @@ impl Known {
             phone,
             device: self.device(row),
             template: row.template.and_then(|id| self.templates.get(&id)),
+            upload: row.upload().and_then(|id| self.uploads.get(&id)),
             contact: number.and_then(|phone| self.contacts.get(phone)),
             open: number.is_none_or(|phone| !self.suppressed.contains(phone)),
             now,

@@ -6,6 +6,7 @@ use hantar_domain::consent::{ANSWERED, Said, may_be_sent_to};
 use hantar_domain::contact::Contact;
 use hantar_domain::device::Device;
 use hantar_domain::ids::{AccountId, ContactId, MessageId};
+use hantar_domain::media::Upload;
 use hantar_domain::message::{Lane, Message};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::template::Template;
@@ -128,6 +129,7 @@ fn missing(account: AccountId) -> PortError {
 struct Found {
     phone: Result<PhoneNumber, Problem>,
     template: Option<Template>,
+    upload: Option<Upload>,
     contact: Option<Contact>,
     peer: Peer,
 }
@@ -144,6 +146,10 @@ async fn look(
         Some(id) => tenant.templates().template(id).await?,
         None => None,
     };
+    let upload = match draft.upload() {
+        Some(id) => tenant.files().uploads(&[id]).await?.pop(),
+        None => None,
+    };
     let contact = match &phone {
         Ok(phone) if draft.needs_contact(template.as_ref()) => tenant.contacts().contact_by_phone(phone).await?,
         _ => None,
@@ -152,7 +158,7 @@ async fn look(
         (Ok(phone), Some(device)) => tenant.consents().peer(device.id, phone).await?,
         _ => Peer::default(),
     };
-    Ok(Found { phone, template, contact, peer })
+    Ok(Found { phone, template, upload, contact, peer })
 }
 
 impl Found {
@@ -170,6 +176,7 @@ impl Found {
             phone: &self.phone,
             device,
             template: self.template.as_ref(),
+            upload: self.upload.as_ref(),
             contact: self.contact.as_ref(),
             open: may_be_sent_to(self.peer.standing.as_ref(), wrote_at, now),
             now,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use hantar_domain::bulk::{Kept, Row};
 use hantar_domain::ids::{AccountId, DeviceId, MessageId, StanzaId};
+use hantar_domain::media::Media;
 use hantar_domain::message::{Direction, Lane, Message, State, Step};
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -18,6 +19,8 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     body: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
     lane: String,
@@ -64,6 +67,7 @@ fn line(row: &Row) -> Line {
         phone: message.phone.as_ref().map(|phone| phone.digits().to_owned()).unwrap_or_default(),
         name: message.name.clone(),
         body: message.body.clone(),
+        media: message.media.as_ref().map(Media::written),
         external_id: message.external_id.clone(),
         lane: message.lane.word().to_owned(),
         stanza: message.stanza.0.clone(),
@@ -81,6 +85,10 @@ fn row(account: AccountId, line: Line) -> Option<Row> {
     let held_until = line.held_until.map(Timestamp);
     let (state, code) =
         if held_until.is_some() { (State::Held, Some("scheduled".to_owned())) } else { (State::Queued, None) };
+    let media = match line.media {
+        Some(written) => Some(Media::read(&written)?),
+        None => None,
+    };
     let message = Message {
         account,
         id: MessageId(line.id),
@@ -90,6 +98,8 @@ fn row(account: AccountId, line: Line) -> Option<Row> {
         lid: None,
         name: line.name,
         body: line.body,
+        media,
+        attached: None,
         external_id: line.external_id,
         campaign: None,
         lane: Lane::from_word(&line.lane)?,
@@ -108,6 +118,9 @@ fn row(account: AccountId, line: Line) -> Option<Row> {
 
 #[cfg(test)]
 mod tests {
+    use hantar_domain::ids::UploadId;
+    use hantar_domain::media::{Kind, Source};
+
     use super::*;
 
     fn rows() -> Vec<Row> {
@@ -122,6 +135,8 @@ mod tests {
             lid: None,
             name: Some("Ali\n\"x\"".into()),
             body: "line\nline {{not a field}}".into(),
+            media: Some(Media { source: Source::Upload(UploadId(8)), kind: Some(Kind::Image), filename: None }),
+            attached: None,
             external_id: Some("order-1".into()),
             campaign: None,
             lane: Lane::Campaign,
@@ -140,6 +155,11 @@ mod tests {
             held_until: None,
             name: None,
             external_id: None,
+            media: Some(Media {
+                source: Source::Url("https://example.com/a".into()),
+                kind: None,
+                filename: Some("a.pdf".into()),
+            }),
             history: step(State::Queued, None),
             ..message.clone()
         };

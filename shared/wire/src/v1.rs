@@ -23,6 +23,7 @@ pub mod page;
 pub mod template;
 pub mod time;
 pub mod token;
+pub mod upload;
 pub mod user;
 pub mod webhook;
 

@@ -40,6 +40,8 @@ fn outbound(history: Vec<Step>) -> Message {
         lid: None,
         name: Some("Ali".into()),
         body: "Hi Ali, \"quoted\" <b>&</b> 你好 🙂".into(),
+        media: None,
+        attached: None,
         external_id: Some("order-7".into()),
         campaign: None,
         lane: Lane::Single,

@@ -4,6 +4,7 @@
 
 pub mod aws_server;
 pub mod clock;
+pub mod file_server;
 mod http_server;
 pub mod json_client;
 pub mod lambda_runtime;

@@ -73,6 +73,8 @@ pub(crate) enum Input {
     Written(MessageId),
     /// Neither written nor to be written: cancelled, refused, gone.
     Gone(MessageId),
+    /// Not written, and not to be for a while: what it carries cannot be had now. The table says until when.
+    Held(MessageId),
     /// Not written: its campaign is paused. It keeps its turn, and so do the campaign's others.
     Paused {
         /// Which.

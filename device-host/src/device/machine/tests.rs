@@ -94,6 +94,8 @@ fn message(lane: Lane, id: u64, state: State) -> OpenMessage {
         campaign: None,
         phone: PhoneNumber::from_e164("60123456789").unwrap(),
         body: "hello".into(),
+        media: None,
+        attached: None,
         stanza: StanzaId::for_message(&KEY, MessageId(id)),
     }
 }

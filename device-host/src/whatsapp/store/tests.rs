@@ -281,7 +281,8 @@ async fn a_host_that_lost_the_device_is_told_and_does_nothing_more() {
 async fn what_comes_in_is_stored_once_in_batches_and_only_what_others_wrote() {
     let bench = Bench::new().await;
     let store = bench.store(1).await;
-    let texts: Vec<_> = (0..60).map(|n| (format!("ID{n}"), content::encoded_text(&format!("text {n}")))).collect();
+    let texts: Vec<_> =
+        (0..60).map(|n| (format!("ID{n}"), content::encoded(&format!("text {n}"), None).unwrap())).collect();
     let row =
         |(id, message)| PendingInboundRow { chat: "60122@s.whatsapp.net", sender: "60122@s.whatsapp.net", id, message };
     let rows: Vec<_> = texts.iter().map(|(id, message)| row((id.as_str(), message.as_slice()))).collect();
@@ -326,6 +327,8 @@ async fn a_sent_message_is_given_again_to_its_recipient_alone() {
         lid: None,
         name: None,
         body: "hello".into(),
+        media: None,
+        attached: None,
         external_id: None,
         campaign: None,
         lane: Lane::Single,

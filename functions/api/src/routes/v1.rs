@@ -23,6 +23,7 @@ pub(crate) mod messages;
 pub(crate) mod numbers;
 pub(crate) mod templates;
 pub(crate) mod tokens;
+pub(crate) mod uploads;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 
@@ -82,6 +83,7 @@ fn sending(api: &Arc<Api>) -> Vec<Row> {
         gate("messages:read", Read, get(messages::show)).merge(gate("messages:send", Write, delete(messages::cancel)));
     vec![
         ("messages/send", "POST", gate("messages:send", Write, post(messages::send))),
+        ("uploads", "POST", gate("messages:send", Write, post(uploads::create))),
         ("messages/bulk", "POST", gate("messages:send", Write, post(bulk::send))),
         ("messages", "GET, HEAD", gate("messages:read", Read, get(message_list::list))),
         ("messages/{id}", "GET, HEAD, DELETE", message),

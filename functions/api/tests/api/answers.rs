@@ -338,6 +338,7 @@ fn the_description_names_every_route_of_the_dialect() {
             "/api/v1/templates/{id}/preview",
             "/api/v1/tokens",
             "/api/v1/tokens/{id}",
+            "/api/v1/uploads",
             "/api/v1/users",
             "/api/v1/users/{id}",
             "/api/v1/users/{id}/make-owner",

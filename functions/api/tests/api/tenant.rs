@@ -250,6 +250,10 @@ impl Tenant for Records {
         no_handler_calls_this()
     }
 
+    async fn attach(&self, _: MessageId, _: &[u8]) -> Result<bool, PortError> {
+        no_handler_calls_this()
+    }
+
     async fn hold(&self, _: MessageId, _: Timestamp, _: &str, _: Timestamp) -> Result<Applied, PortError> {
         no_handler_calls_this()
     }

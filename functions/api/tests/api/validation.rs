@@ -58,7 +58,38 @@ fn every_wrong_field_is_named_at_once_with_its_text() {
             "scheduled_at",
             "The scheduled at field must be a date within one year.",
         ),
-        (json!({"media": {"url": "https://example.com/a.png"}}), "media", "The media field is not supported yet."),
+        (json!({"media": "x"}), "media", "The media field must be an object."),
+        (json!({"media": {}}), "media.url", "The media.url field is required when upload id is not present."),
+        (
+            json!({"media": {"url": "https://example.com/a", "upload_id": 1}}),
+            "media.url",
+            "The media.url field is prohibited when upload id is present.",
+        ),
+        (
+            json!({"media": {"url": "http://example.com/a.png"}}),
+            "media.url",
+            "The media.url field must begin with https://.",
+        ),
+        (
+            json!({"media": {"url": "https://10.0.0.1/a.png"}}),
+            "media.url",
+            "The media.url field must lead to a public address.",
+        ),
+        (
+            json!({"media": {"url": "https://example.com/a", "type": "smell"}}),
+            "media.type",
+            "The selected media.type is invalid.",
+        ),
+        (
+            json!({"media": {"url": "https://example.com/a", "type": "voice"}}),
+            "body",
+            "The body field must be empty with sound, under which WhatsApp shows no text.",
+        ),
+        (
+            json!({"media": {"url": "https://example.com/a", "filename": "x".repeat(256)}}),
+            "media.filename",
+            "The media.filename field must not be greater than 255 characters.",
+        ),
         (json!({"template_id": 3, "body": null}), "template_id", "The selected template id is invalid."),
     ] {
         let mut body = good();
@@ -76,7 +107,7 @@ fn every_wrong_field_is_named_at_once_with_its_text() {
 
 #[test]
 fn mistakes_of_types_and_of_values_are_told_together() {
-    let body = json!({"phone": "letters", "body": 5, "device": 99, "name": [], "scheduled_at": "never", "media": {}});
+    let body = json!({"phone": "letters", "body": 5, "device": 99, "name": [], "scheduled_at": "never", "media": []});
     let errors = errors(&body);
     let mut fields: Vec<&String> = errors.as_object().unwrap().keys().collect();
     fields.sort();
@@ -205,7 +236,7 @@ fn webhooks_to_private_or_odd_addresses_are_refused() {
     for (body, field, text) in [
         (json!({}), "url", "The url field is required."),
         (json!({"url": 5}), "url", "The url field must be a string."),
-        (json!({"url": "nonsense"}), "url", "The url field must be a whole URL such as https://example.com/webhook."),
+        (json!({"url": "nonsense"}), "url", "The url field must be a whole URL such as https://example.com/path."),
         (json!({"url": "http://example.com/"}), "url", "The url field must begin with https://."),
         (json!({"url": "https://10.0.0.1/"}), "url", "The url field must lead to a public address."),
         (json!({"url": "https://printer.local/"}), "url", "The url field must lead to a public address."),
@@ -228,7 +259,7 @@ fn webhooks_to_private_or_odd_addresses_are_refused() {
     let both = door.post(&token, "/api/v1/webhooks", &json!({"url": "x", "events": ["no"]})).json();
     assert_eq!(
         both["message"],
-        "The url field must be a whole URL such as https://example.com/webhook. (and 1 more error)"
+        "The url field must be a whole URL such as https://example.com/path. (and 1 more error)"
     );
     assert_eq!(door.get(&token, "/api/v1/webhooks").json()["data"], json!([]), "none was made");
 }

@@ -16,10 +16,12 @@ use hantar_domain::export::{Export, Subject};
 use hantar_domain::file::{FileFormat, Stage};
 use hantar_domain::import::{Import, Plan, Rows};
 use hantar_domain::phone::PhoneNumber;
+use hantar_jobs::work::Next;
 use hantar_usecases::export_records::{ExportParts, exported, start_export};
 use hantar_usecases::import_contacts::{ImportParts, NewImport, create_import, rejected, start_import, uploaded};
 use hantar_usecases::numbers::Numbers;
 use hantar_usecases::ports::Work;
+use hantar_usecases::upload_file::{self, NewUpload, UploadParts, announce_upload};
 use pollster::block_on;
 
 use crate::office::{ACCOUNT, Office};
@@ -122,6 +124,25 @@ fn rows_become_contacts_or_are_rejected_with_a_reason() {
     office.pass(Duration::from_hours(73));
     work(&office, Work::Import(import.id), 0, None);
     assert!(office.0.blobs.lock().unwrap().is_empty(), "and after some days that, too");
+}
+
+#[test]
+fn a_file_to_send_is_deleted_when_its_time_is_over_and_not_before() {
+    let office = Office::new();
+    let worker = office.worker();
+    let numbers = Numbers::new(worker.fleet.clone(), 10);
+    let parts = UploadParts { tenant: &office, blobs: &office, numbers: &numbers, clock: &office };
+    let new = NewUpload { filename: "menu.pdf".into(), size: 4, idempotency: None };
+    let (upload, _) = block_on(announce_upload(&parts, ACCOUNT, new)).unwrap();
+    let key = upload_file::uploaded(ACCOUNT, upload.id);
+    office.0.blobs.lock().unwrap().insert(key.as_str().to_owned(), b"%PDF".to_vec());
+    office.pass(Duration::from_hours(29 * 24));
+    let next = block_on(worker.take_step(ACCOUNT, Work::Upload(upload.id))).unwrap();
+    assert_eq!((next, office.blob(&key).is_some()), (Next::At(upload.kept_until), true));
+    office.pass(Duration::from_hours(24));
+    assert!(office.is_due(Work::Upload(upload.id)));
+    work(&office, Work::Upload(upload.id), 0, None);
+    assert_eq!(office.blob(&key), None);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use hantar_domain::contact::{Contact, ContactEdit, Said};
 use hantar_domain::export::Export;
 use hantar_domain::ids::*;
 use hantar_domain::import::Import;
+use hantar_domain::media::Upload;
 use hantar_domain::pacing::Pacing;
 use hantar_domain::phone::PhoneNumber;
 use hantar_domain::time::Timestamp;
@@ -53,6 +54,7 @@ pub(crate) struct Desk {
     pub(crate) contacts: Mutex<BTreeMap<PhoneNumber, Contact>>,
     pub(crate) imports: Mutex<HashMap<ImportId, Import>>,
     pub(crate) exports: Mutex<HashMap<ExportId, Export>>,
+    pub(crate) uploads: Mutex<HashMap<UploadId, Upload>>,
     pub(crate) blobs: Mutex<HashMap<String, Vec<u8>>>,
     pub(crate) work: Mutex<HashMap<Work, Timestamp>>,
     pub(crate) numbers: AtomicU64,
@@ -274,6 +276,18 @@ impl Files for Office {
         };
         here().await;
         Ok(changed)
+    }
+
+    async fn add_upload(&self, upload: &Upload, _: Option<&Idempotency>) -> Result<Created<Upload>, PortError> {
+        self.0.uploads.lock().unwrap().insert(upload.id, upload.clone());
+        self.arm(Work::Upload(upload.id), upload.kept_until);
+        Ok(Created::New)
+    }
+
+    async fn uploads(&self, ids: &[UploadId]) -> Result<Vec<Upload>, PortError> {
+        here().await;
+        let uploads = self.0.uploads.lock().unwrap();
+        Ok(ids.iter().filter_map(|id| uploads.get(id).cloned()).collect())
     }
 }
 

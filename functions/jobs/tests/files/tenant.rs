@@ -135,6 +135,10 @@ impl Tenant for Office {
         nobody_asks_this()
     }
 
+    async fn attach(&self, _: MessageId, _: &[u8]) -> Result<bool, PortError> {
+        nobody_asks_this()
+    }
+
     async fn hold(&self, _: MessageId, _: Timestamp, _: &str, _: Timestamp) -> Result<Applied, PortError> {
         nobody_asks_this()
     }

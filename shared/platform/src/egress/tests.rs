@@ -74,7 +74,7 @@ fn untouched(listener: TcpListener) -> bool {
 }
 
 /// Reads a request with its body as far as the header `content-length` tells.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read).into_owned();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hantar_domain::ids::{Epoch, MessageId};
-use hantar_domain::message::{Fact, Message, State};
-use hantar_usecases::ports::{Applied, Cancelled, PortError, Refusal};
+use hantar_domain::media::{Media, Source};
+use hantar_domain::message::{Fact, Lane, Message, State, Step};
+use hantar_usecases::ports::{Acceptance, Applied, Cancelled, PortError, Refusal};
 
 use super::{Home, World};
 
@@ -161,6 +162,41 @@ pub async fn a_hold_is_extended_without_a_further_step(world: World) {
     assert_eq!(home.message(id).await.held_until, None);
     let late = home.tenant.hold(id, second, "paced", home.now()).await.unwrap();
     assert!(matches!(late, Applied::Unchanged(message) if message.state == State::Dispatched));
+}
+
+/// Its entry among the scheduled ones stands by a time that no longer counts.
+pub async fn a_hold_for_another_reason_is_a_step_and_a_scheduled_message_is_found_when_it_is_due(world: World) {
+    let home = world.home(5).await;
+    let (due, at) = (home.now() + Duration::from_secs(5), home.now());
+    let history = vec![Step { state: State::Held, at, code: Some("scheduled".into()) }];
+    let message = Message { state: State::Held, held_until: Some(due), history, ..home.draft(Lane::Single) };
+    let id = message.id;
+    home.tenant.accept(&Acceptance { message, idempotency: None }).await.unwrap();
+    let later = due + Duration::from_mins(1);
+    let Applied::Moved(held) = home.tenant.hold(id, later, "media_unreachable", due).await.unwrap() else { panic!() };
+    assert_eq!((held.held_until, held.reason(), held.history.len()), (Some(later), Some("media_unreachable"), 2));
+    let Applied::Unchanged(held) = home.tenant.hold(id, later, "media_unreachable", due).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(held.history.len(), 2);
+    let line = home.tenant.open_turns(home.device, later, 10).await.unwrap();
+    assert_eq!(line.turns.iter().map(|turn| turn.message).collect::<Vec<_>>(), [id]);
+}
+
+/// And is read back with the message.
+pub async fn what_a_message_carries_is_kept_until_it_is_on_the_wire_and_not_after(world: World) {
+    let home = world.home(5).await;
+    let media = Media { source: Source::Url("https://example.com/a.png".into()), kind: None, filename: None };
+    let message = Message { media: Some(media), ..home.draft(Lane::Single) };
+    let id = message.id;
+    home.tenant.accept(&Acceptance { message: message.clone(), idempotency: None }).await.unwrap();
+    assert_eq!(home.message(id).await.media, message.media);
+    assert!(home.tenant.attach(id, b"once").await.unwrap());
+    assert!(home.tenant.attach(id, b"twice").await.unwrap());
+    tell(&home, id, Fact::Dispatched).await;
+    assert!(!home.tenant.attach(id, b"late").await.unwrap());
+    assert_eq!(home.message(id).await.attached.as_deref(), Some(&b"twice"[..]));
+    assert!(!home.tenant.attach(MessageId(999), b"nothing").await.unwrap());
 }
 
 /// And makes none.

@@ -1,12 +1,13 @@
-//! Imports and exports: made once, started once, and recorded by one step at a time.
+//! Imports, exports and uploads: made once, started once, and recorded by one step at a time.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use hantar_domain::export::{Export, Making, Subject};
 use hantar_domain::file::{FileFormat, Stage};
-use hantar_domain::ids::{ExportId, ImportId};
+use hantar_domain::ids::{ExportId, ImportId, UploadId};
 use hantar_domain::import::{Import, Reading, Rows};
+use hantar_domain::media::Upload;
 use hantar_usecases::idempotency::idempotency;
 use hantar_usecases::ports::{Created, ImportStart, Work};
 
@@ -48,6 +49,36 @@ fn export(home: &Home, id: u64) -> Export {
         kept_until: home.now() + Duration::from_hours(72),
         version: 0,
     }
+}
+
+/// And the work that deletes it is due when it is kept no longer; another account does not find it.
+pub async fn an_upload_is_announced_once_under_its_key_with_its_work(world: World) {
+    let home = world.home(0).await;
+    let files = home.tenant.files();
+    let key = idempotency("upload", "a", b"request", home.now());
+    let upload = |id| Upload {
+        account: home.account,
+        id: UploadId(id),
+        filename: "menu.pdf".into(),
+        size: 5,
+        created_at: home.now(),
+        kept_until: home.now() + Duration::from_hours(720),
+    };
+    let first = upload(1);
+    assert_eq!(files.add_upload(&first, Some(&key)).await.unwrap(), Created::New);
+    let again = files.add_upload(&Upload { created_at: home.now(), ..upload(2) }, Some(&key)).await.unwrap();
+    assert_eq!(again, Created::Replayed(Box::new(first.clone())));
+    let other = idempotency("upload", "a", b"another", home.now());
+    assert_eq!(files.add_upload(&upload(3), Some(&other)).await.unwrap(), Created::KeyReused);
+    assert_eq!(files.add_upload(&upload(4), None).await.unwrap(), Created::New);
+    let mut found = files.uploads(&[UploadId(4), UploadId(1), UploadId(2), UploadId(1)]).await.unwrap();
+    found.sort_by_key(|upload| upload.id);
+    assert_eq!(found.iter().map(|upload| upload.id.0).collect::<Vec<_>>(), [1, 4]);
+    assert_eq!(found[0], first);
+    let due = world.fleet.due_work(first.kept_until, 100).await.unwrap();
+    assert!(due.iter().any(|one| one.account == home.account && one.work == Work::Upload(first.id)));
+    let elsewhere = world.home(0).await;
+    assert_eq!(elsewhere.tenant.files().uploads(&[UploadId(1)]).await.unwrap(), []);
 }
 
 /// And the work that deletes its file is due when it is kept no longer.

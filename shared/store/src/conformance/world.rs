@@ -176,6 +176,8 @@ impl Home {
             lid: None,
             name: Some("Ali".into()),
             body: format!("message {id}"),
+            media: None,
+            attached: None,
             external_id: Some(format!("ref-{id}")),
             campaign: None,
             lane,

@@ -1,9 +1,10 @@
-//! An account's imports and exports. The files themselves are blobs.
+//! An account's imports, exports and uploads. The files themselves are blobs.
 
 use async_trait::async_trait;
 use hantar_domain::export::Export;
-use hantar_domain::ids::{ExportId, ImportId};
+use hantar_domain::ids::{ExportId, ImportId, UploadId};
 use hantar_domain::import::Import;
+use hantar_domain::media::Upload;
 use hantar_domain::time::Timestamp;
 
 use super::{Created, Idempotency, PortError};
@@ -21,7 +22,7 @@ pub enum ImportStart {
     Changed,
 }
 
-/// An account's imports and exports.
+/// An account's imports, exports and uploads.
 #[async_trait]
 pub trait Files: Send + Sync {
     /// Stores a new import, and notes when its file is to be deleted should nobody start it. Never answers `Full`.
@@ -60,4 +61,14 @@ pub trait Files: Send + Sync {
 
     /// Stores how far an export is, if the stored one has its version; as [`Files::change_import`].
     async fn change_export(&self, export: &Export) -> Result<bool, PortError>;
+
+    /// Stores a file that is to be uploaded, and notes when it is to be deleted. Never answers `Full`.
+    async fn add_upload(
+        &self,
+        upload: &Upload,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Created<Upload>, PortError>;
+
+    /// Those of these uploads that there are, strongly consistent, in any order.
+    async fn uploads(&self, ids: &[UploadId]) -> Result<Vec<Upload>, PortError>;
 }

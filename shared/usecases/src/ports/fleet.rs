@@ -42,6 +42,8 @@ pub enum Sequence {
     Imports(AccountId),
     /// Exports of an account.
     Exports(AccountId),
+    /// Files uploaded to be sent.
+    Uploads(AccountId),
     /// Erasures of an account.
     Erasures(AccountId),
     /// Purchases of credits of an account.

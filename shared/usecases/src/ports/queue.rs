@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hantar_domain::ids::{
     AccountId, BulkId, CampaignId, CommandId, DeviceId, EndpointId, ErasureId, ExportId, GroupId, ImportId, Shard,
+    UploadId,
 };
 use hantar_domain::webhook::EventId;
 
@@ -34,6 +35,8 @@ pub enum Work {
     Import(ImportId),
     /// A file is made.
     Export(ExportId),
+    /// A file that was uploaded to be sent is deleted when its time is over.
+    Upload(UploadId),
     /// Contacts are taken out of a group that was deleted.
     Ungroup(GroupId),
     /// Messages with a person who is to be forgotten lose what is personal.
@@ -51,6 +54,7 @@ impl fmt::Display for Work {
             Self::Campaign(id) => write!(f, "campaign-{id}"),
             Self::Import(id) => write!(f, "import-{id}"),
             Self::Export(id) => write!(f, "export-{id}"),
+            Self::Upload(id) => write!(f, "upload-{id}"),
             Self::Ungroup(id) => write!(f, "ungroup-{id}"),
             Self::Forget(id) => write!(f, "forget-{id}"),
             Self::LowBalance => f.write_str("low_balance-0"),
@@ -75,6 +79,7 @@ impl FromStr for Work {
             "campaign" => Self::Campaign(CampaignId(number)),
             "import" => Self::Import(ImportId(number)),
             "export" => Self::Export(ExportId(number)),
+            "upload" => Self::Upload(UploadId(number)),
             "ungroup" => Self::Ungroup(GroupId(number)),
             "forget" => Self::Forget(ErasureId(number)),
             "low_balance" => Self::LowBalance,

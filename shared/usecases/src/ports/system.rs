@@ -66,6 +66,39 @@ pub struct CallAnswer {
     pub took: Duration,
 }
 
+/// A file that came whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What the server says that it is.
+    pub mime: Option<String>,
+}
+
+/// Why a file did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DownloadError {
+    /// Nobody answered, or not to the end: it may come another time.
+    #[error("the address did not answer")]
+    Unreachable,
+    /// The server answered something else.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// It is larger than it may be.
+    #[error("the file is too large")]
+    TooLarge,
+    /// The address, or one that it leads on to, may not be called.
+    #[error("the address may not be called")]
+    Address,
+}
+
+/// The guarded way to files at foreign addresses: public or listed ones alone, at most 3 redirects, bounded in time.
+#[async_trait]
+pub trait Download: Send + Sync {
+    /// The file at `url`, of at most `most` bytes.
+    async fn download(&self, url: &str, most: u64) -> Result<Downloaded, DownloadError>;
+}
+
 /// The guarded way to foreign addresses: public or listed ones alone, no redirects, bounded in time and size.
 #[async_trait]
 pub trait Egress: Send + Sync {

@@ -401,7 +401,12 @@ pub trait Tenant: Commands + Send + Sync {
     /// answer is `Moved` to or `Unchanged` in `dispatched`, nothing may be written to the socket.
     async fn dispatch(&self, id: MessageId, epoch: Epoch, at: Timestamp) -> Result<Applied, PortError>;
 
-    /// Holds a queued message until `until`, for `code`; or extends a hold.
+    /// Keeps with a message that is not on the wire yet where WhatsApp's servers have its file. Repeatable; `false` where
+    /// the message has moved on, or is gone.
+    async fn attach(&self, id: MessageId, attached: &[u8]) -> Result<bool, PortError>;
+
+    /// Holds a queued message until `until`, for `code`; or extends a hold, with a step of its own where `code` is another
+    /// one than it was held for.
     async fn hold(&self, id: MessageId, until: Timestamp, code: &str, at: Timestamp) -> Result<Applied, PortError>;
 
     /// Records an answer or receipt: [`Fact::Acknowledged`], [`Fact::Delivered`], [`Fact::Read`], [`Fact::Played`] or

@@ -247,6 +247,15 @@ impl<'a> Fields<'a> {
         object
     }
 
+    /// What is read of an object; its fields are named by their path: `media.url`.
+    pub fn nested<T>(&mut self, field: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let values = self.object(field)?;
+        let mut inner = Self::within(values, format!("{}{field}.", self.path));
+        let found = read(&mut inner);
+        self.errors.append(inner.errors);
+        Some(found)
+    }
+
     /// Whether a field is there and not empty.
     pub fn is_given(&self, field: &str) -> bool {
         self.value(field).is_some()
@@ -296,13 +305,6 @@ impl<'a> Fields<'a> {
             }
         }
         Some(map)
-    }
-
-    /// A field that is part of the dialect, but that nothing here serves yet: better refused than passed over.
-    pub fn not_supported_yet(&mut self, field: &str) {
-        if self.value(field).is_some() {
-            self.wrong(field, "is not supported yet");
-        }
     }
 }
 

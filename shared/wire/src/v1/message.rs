@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hantar_domain::bulk::{Bulk, MAX_ROWS};
+use hantar_domain::media::{Kind, Media, Source};
 use hantar_domain::message::{Direction, Message, State, Step};
 use hantar_domain::reason::explain;
 use hantar_domain::zone::Moment;
@@ -19,8 +20,12 @@ use super::time;
 pub struct SendRequest {
     /// To whom, in any spelling: `0123456789`, `+60 12-345 6789`.
     pub phone: String,
-    /// What, at most 4096 characters. May hold merge fields: `Hi {{name}}`. Required unless a template is named.
+    /// What, at most 4096 characters. May hold merge fields: `Hi {{name}}`. Required unless a template is named or a file is
+    /// sent, under which it stands then.
     pub body: String,
+    /// A file to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaRequest>,
     /// The template whose text is sent, instead of a body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_id: Option<u64>,
@@ -45,6 +50,55 @@ pub struct SendRequest {
     pub scheduled_at: Option<Moment>,
 }
 
+/// A file to send with a message: a picture, a video, sound or a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MediaRequest {
+    /// Its address, asked when the message's turn comes: `https`, on the Internet, at most 3 redirects. This or `upload_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The number of a file that was uploaded by `POST uploads`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<u64>,
+    /// As what it is shown: `image` (JPEG, PNG, WebP), `video` (MP4, 3GP), `audio`, `voice` (OGG with Opus) or `document`. When
+    /// absent, as what it is found to be.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none", serialize_with = "word")]
+    #[schema(value_type = Option<String>)]
+    pub kind: Option<Kind>,
+    /// What a document is called; when absent, as the upload or the address is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// The text under it, in place of `body`. None with sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn word<S: serde::Serializer>(kind: &Option<Kind>, serializer: S) -> Result<S::Ok, S::Error> {
+    kind.map(Kind::word).serialize(serializer)
+}
+
+impl MediaRequest {
+    fn of(fields: &mut Fields<'_>) -> Self {
+        let word = fields.string("type");
+        let kind = word.as_deref().and_then(Kind::from_word);
+        if word.is_some() && kind.is_none() {
+            fields.not_selectable("type");
+        }
+        match (fields.is_given("url"), fields.is_given("upload_id")) {
+            (false, false) => fields.wrong("url", "is required when upload id is not present"),
+            (true, true) => fields.wrong("url", "is prohibited when upload id is present"),
+            _ => {}
+        }
+        Self {
+            url: fields.string("url"),
+            upload_id: fields.number("upload_id"),
+            kind,
+            filename: fields.string("filename"),
+            caption: fields.string("caption"),
+        }
+    }
+}
+
 #[expect(clippy::ref_option, reason = "the shape that serde asks for")]
 pub(super) fn written<S: serde::Serializer>(at: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(time::moment_text).serialize(serializer)
@@ -64,10 +118,11 @@ impl SendRequest {
             let text = if must { fields.required_string(field) } else { fields.string(field) };
             text.unwrap_or_default()
         };
-        let body_must = must && !fields.is_given("template_id");
-        let request = Self {
+        let body_must = must && !fields.is_given("template_id") && !fields.is_given("media");
+        Self {
             phone: text(fields, "phone", must),
             body: text(fields, "body", body_must),
+            media: fields.nested("media", MediaRequest::of),
             template_id: fields.number("template_id"),
             name: fields.string("name"),
             external_id: fields.string("external_id"),
@@ -75,9 +130,7 @@ impl SendRequest {
             attributes: fields.plain_map("attributes").unwrap_or_default(),
             device: fields.number("device"),
             scheduled_at: fields.local_time("scheduled_at"),
-        };
-        fields.not_supported_yet("media");
-        request
+        }
     }
 
     /// The bytes that an idempotency key stands for: the same for the same request in another spelling of its JSON.
@@ -192,8 +245,11 @@ pub struct MessageBody {
     pub lid: Option<String>,
     /// The recipient's name as given, or the name that the writer of an inbound message gave themselves.
     pub name: Option<String>,
-    /// The text.
+    /// The text; with a file, what stands under it.
     pub body: String,
+    /// The file that it carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaBody>,
     /// The caller's own reference.
     pub external_id: Option<String>,
     /// `queued`, `held`, `dispatched`, `sent`, `delivered`, `read`, `played`, `failed`, `unknown` or `cancelled`.
@@ -228,6 +284,30 @@ pub struct MessageBody {
     /// All changes of state, oldest first; where one message is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<StepBody>>,
+}
+
+/// The file that a message carries.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MediaBody {
+    /// As what it is shown; null when that is found out as it is sent.
+    #[serde(rename = "type")]
+    pub kind: Option<&'static str>,
+    /// Its address.
+    pub url: Option<String>,
+    /// The number of the uploaded file.
+    pub upload_id: Option<u64>,
+    /// What it is called.
+    pub filename: Option<String>,
+}
+
+impl MediaBody {
+    fn new(media: &Media) -> Self {
+        let (url, upload_id) = match &media.source {
+            Source::Url(url) => (Some(url.clone()), None),
+            Source::Upload(id) => (None, Some(id.0)),
+        };
+        Self { kind: media.kind.map(Kind::word), url, upload_id, filename: media.filename.clone() }
+    }
 }
 
 /// Why something is as it is.
@@ -272,6 +352,7 @@ impl MessageBody {
             lid: message.lid.clone(),
             name: message.name.clone(),
             body: message.body.clone(),
+            media: message.media.as_ref().map(MediaBody::new),
             external_id: message.external_id.clone(),
             status: message.state.word(),
             status_reason: message.reason().map(|code| Reason { code: code.to_owned(), message: explain(code) }),
@@ -327,8 +408,8 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named_at_once() {
         let (_, errors) =
-            read(r#"{"phone":5,"device":"x","save_contact":"perhaps","media":{"url":"x"},"scheduled_at":"soon"}"#);
-        for field in ["phone", "body", "device", "save_contact", "media", "scheduled_at"] {
+            read(r#"{"phone":5,"device":"x","save_contact":"perhaps","media":{"type":"smell"},"scheduled_at":"soon"}"#);
+        for field in ["phone", "device", "save_contact", "media.type", "media.url", "scheduled_at"] {
             assert!(errors.names(field), "{field}");
         }
     }

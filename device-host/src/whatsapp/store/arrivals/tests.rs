@@ -33,7 +33,7 @@ fn arrival(id: &str) -> MessageInfo {
 }
 
 async fn stored(store: &Store, id: &str) {
-    let message = content::encoded_text("hello");
+    let message = content::encoded("hello", None).unwrap();
     let row = PendingInboundRow { chat: CHAT, sender: ALI, id, message: &message };
     store.store_pending_inbound_batch(&[row]).await.unwrap();
 }

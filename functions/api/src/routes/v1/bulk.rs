@@ -51,7 +51,7 @@ pub(crate) async fn send(
         return Err(ApiError::Invalid(errors));
     }
     let idempotency = key.map(|key| (key, asked.canonical()));
-    let rows: Vec<_> = asked.messages.into_iter().map(|row| draft(&caller, row, None)).collect();
+    let rows: Vec<_> = asked.messages.into_iter().map(|row| draft(&caller, &parts.allowed, row, None)).collect();
     let given: Vec<String> = rows.iter().map(|row| row.phone.chars().take(64).collect()).collect();
     let with = BulkParts {
         tenant: &*tenant,

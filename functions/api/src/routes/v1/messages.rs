@@ -5,16 +5,20 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use hantar_domain::ids::{DeviceId, MessageId, TemplateId};
+use hantar_domain::egress::{AllowList, Refusal, Target};
+use hantar_domain::ids::{DeviceId, MessageId, TemplateId, UploadId};
+use hantar_domain::media::{Media, Source};
 use hantar_domain::phone::PhoneError;
 use hantar_usecases::authenticate::Caller;
 use hantar_usecases::cancel_message::cancel_message;
 use hantar_usecases::ports::Cancelled;
 use hantar_usecases::send_message::{Draft, FieldProblem, Problem, SendError, problems, send_message};
+use hantar_usecases::upload_file::uploaded;
 use hantar_wire::v1::Data;
 use hantar_wire::v1::error::FieldErrors;
 use hantar_wire::v1::fields::attribute;
-use hantar_wire::v1::message::{MessageBody, SendRequest};
+use hantar_wire::v1::message::{MediaRequest, MessageBody, SendRequest};
+use hantar_wire::v1::time;
 
 use super::{PathText, number};
 use crate::Api;
@@ -56,13 +60,14 @@ pub(crate) async fn send(
     };
     let (asked, mut errors) = SendRequest::read(&values);
     let key = idempotency_key(&headers, &mut errors);
-    let draft = draft(&caller, asked, key);
+    let draft = draft(&caller, &parts.allowed, asked, key);
     if !errors.is_empty() {
         ask_verified(&*tenant, &caller).await?;
         let found = problems(&*tenant, &*parts.clock, caller.account, &draft).await?;
         add_problems(&mut errors, found);
         return Err(ApiError::Invalid(errors));
     }
+    check_uploaded(&api, &caller, &draft).await?;
     match send_message(&*tenant, &parts.numbers, &*parts.clock, caller.account, draft).await {
         Ok(message) => Ok((StatusCode::ACCEPTED, shown(MessageBody::new(&message)))),
         Err(SendError::Unverified) => Err(ApiError::Unverified),
@@ -76,11 +81,26 @@ pub(crate) async fn send(
     }
 }
 
-pub(super) fn draft(caller: &Caller, asked: SendRequest, key: Option<String>) -> Draft {
+/// A file that was announced must have been put to its address before it is sent. A form that cannot look leaves it to the
+/// host.
+async fn check_uploaded(api: &Api, caller: &Caller, draft: &Draft) -> Result<(), ApiError> {
+    let Some(Ok(Media { source: Source::Upload(id), .. })) = draft.media else { return Ok(()) };
+    match api.parts.blobs.size(&uploaded(caller.account, id)).await {
+        Ok(None) => {
+            let text = "The media.upload id field names a file that was not uploaded yet. Put it to its address first.";
+            Err(ApiError::field("media.upload_id", text.to_owned()))
+        }
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
+pub(super) fn draft(caller: &Caller, allowed: &AllowList, asked: SendRequest, key: Option<String>) -> Draft {
     let idempotency = key.map(|key| (key, asked.canonical()));
+    let caption = asked.media.as_ref().and_then(|media| media.caption.clone());
     Draft {
         phone: asked.phone,
-        body: asked.body,
+        body: caption.unwrap_or(asked.body),
+        media: asked.media.and_then(|media| file(media, allowed)),
         template: asked.template_id.map(TemplateId),
         name: asked.name,
         attributes: asked.attributes.into_iter().collect(),
@@ -95,6 +115,19 @@ pub(super) fn draft(caller: &Caller, asked: SendRequest, key: Option<String>) ->
     }
 }
 
+/// The file that is asked for. None where the request did not say which, which was found wrong already.
+fn file(asked: MediaRequest, allowed: &AllowList) -> Option<Result<Media, Refusal>> {
+    let source = match (asked.url, asked.upload_id) {
+        (Some(url), _) => match Target::parse(&url, allowed) {
+            Ok(_) => Source::Url(url),
+            Err(refusal) => return Some(Err(refusal)),
+        },
+        (None, Some(id)) => Source::Upload(UploadId(id)),
+        (None, None) => return None,
+    };
+    Some(Ok(Media { source, kind: asked.kind, filename: asked.filename }))
+}
+
 /// Adds what the use case found, but for fields that are known to be wrong already: it saw no value of theirs.
 fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
     let known = errors.clone();
@@ -104,7 +137,17 @@ fn add_problems(errors: &mut FieldErrors, found: Vec<FieldProblem>) {
             Problem::Required => format!("The {name} field is required."),
             Problem::TooLong(most) => format!("The {name} field must not be greater than {most} characters."),
             Problem::Phone { adjective, error } => phone_problem(&name, &adjective, error),
-            Problem::NoDevice | Problem::NoTemplate => format!("The selected {name} is invalid."),
+            Problem::NoDevice | Problem::NoTemplate | Problem::NoUpload => format!("The selected {name} is invalid."),
+            Problem::Address(refusal) => format!("The {name} field {refusal}."),
+            Problem::KeptUntil(at) => {
+                format!(
+                    "The {name} field names a file that is kept until {}, before the message is due.",
+                    time::text(at)
+                )
+            }
+            Problem::TextWithSound => {
+                format!("The {name} field must be empty with sound, under which WhatsApp shows no text.")
+            }
             Problem::OptedOut => format!("The {name} field is a number whose owner asked not to be written to."),
             Problem::Prohibited(other) => {
                 format!("The {name} field is prohibited when {} is present.", attribute(other))
