@@ -68,21 +68,23 @@ impl Network {
                 self.rotate_signed_key(session, iq);
                 Answer::Empty
             }
-            ("encrypt", _) => {
+            ("encrypt", "registration" | "identity" | "list" | "skey" | "type") => {
                 self.upload_keys(session, iq);
                 Answer::Empty
             }
             ("usync", _) => self.usync(session, iq).map_or(Answer::Unknown, Answer::With),
-            ("abt", _) => Answer::With(self.state().props(session.account)),
+            ("abt", "props") => Answer::With(self.state().props(session.account)),
             ("blocklist" | "privacy" | "disappearing_mode", _) => self.privacy_iq(session, iq, namespace),
             ("status" | "w:profile:picture" | "w:biz", _) => self.profile_iq(session, iq, namespace),
-            ("w:m", _) => Answer::With(self.media_connection(session)),
+            ("w:m", "media_conn") => Answer::With(self.media_connection(session)),
             ("w:sync:app:state", _) => self.app_state_iq(session, iq),
             ("w:mex", _) => self.mex_iq(session, iq),
             ("newsletter", _) => self.newsletter_iq(session, iq),
             ("w:g2", _) => self.group_iq(session, iq),
             ("md", "remove-companion-device")
-            | ("passive" | "w:p" | "urn:xmpp:ping" | "urn:xmpp:whatsapp:dirty", _) => Answer::Empty,
+            | ("passive", "active" | "passive")
+            | ("w:p" | "urn:xmpp:ping", "" | "ping")
+            | ("urn:xmpp:whatsapp:dirty", "clean") => Answer::Empty,
             _ => Answer::Unknown,
         }
     }

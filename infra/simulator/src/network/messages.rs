@@ -180,9 +180,14 @@ impl State {
     }
 }
 
+/// What stands in a message's stanza beside its content and reaches whoever gets it.
+pub(crate) fn is_carried(node: &Node) -> bool {
+    matches!(node.tag.as_ref(), "device-identity" | "reporting" | "meta" | "biz" | "bot")
+}
+
 impl<'a> Envelope<'a> {
     fn new(session: Session, sender: &Account, to: Jid, stanza: &'a Node, now: u64) -> Self {
-        let extras = stanza.get_children_by_tag("device-identity").cloned().collect();
+        let extras = stanza.children().unwrap_or_default().iter().filter(|node| is_carried(node)).cloned().collect();
         Self {
             stanza,
             sender: session,

@@ -29,7 +29,7 @@ enum Operation {
 }
 
 /// The numbers of the queries, first those of one client library, then those of another.
-const QUERIES: [(&str, Operation); 20] = [
+const QUERIES: [(&str, Operation); 21] = [
     (operations::create_newsletter::DOC_ID, Operation::Create),
     (operations::fetch_newsletter::DOC_ID, Operation::Fetch),
     (operations::fetch_all_newsletters_metadata::DOC_ID, Operation::FetchAll),
@@ -50,6 +50,7 @@ const QUERIES: [(&str, Operation); 20] = [
     ("9864994326891137", Operation::Unmute),
     ("7130823597031706", Operation::Admins),
     ("8316537688363079", Operation::Delete),
+    ("30062808666639665", Operation::Delete),
 ];
 
 impl Network {

@@ -421,7 +421,7 @@ async fn bodies_that_are_huge_or_garbage_are_refused_by_the_admin_api() {
         paths.push(format!("/admin/phones/{ANN}/{act}"));
     }
     for path in &paths {
-        assert_eq!(announced(&simulator, path, json, 3 << 20).await, 413, "{path}");
+        assert_eq!(oversized(&simulator, path, json, 3 << 20).await, 413, "{path}");
         for _ in 0..20 {
             let garbage = String::from_utf8_lossy(&noise(&mut rng, 200)).into_owned();
             let (status, _) = http(&simulator, "POST", path, json, &format!("{{{garbage}")).await;
@@ -431,14 +431,20 @@ async fn bodies_that_are_huge_or_garbage_are_refused_by_the_admin_api() {
     assert_eq!(admin(&simulator, "GET", "/healthz", "").await.0, 200);
 }
 
-/// The status of the answer to a body of which only the length and the beginning were sent: who is refused for the length
-/// is cut off, and could not read an answer while it goes on sending.
-async fn announced(simulator: &Simulator, path: &str, kind: &str, length: usize) -> u16 {
-    let mut stream = tokio::net::TcpStream::connect(simulator.address()).await.unwrap();
+/// The status of the answer to a body of so many bytes. Who is refused for the length is cut off while still sending: what
+/// is not taken any more is no failure, the answer counts.
+async fn oversized(simulator: &Simulator, path: &str, kind: &str, length: usize) -> u16 {
+    let stream = tokio::net::TcpStream::connect(simulator.address()).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
     let head =
-        format!("POST {path} HTTP/1.1\r\nhost: simulator\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n");
-    stream.write_all(format!("{head}\r\n{{").as_bytes()).await.unwrap();
-    let mut answer = BufReader::new(stream).lines();
-    let status = answer.next_line().await.unwrap().expect("an answer");
+        format!("POST {path} HTTP/1.1\r\nhost: simulator\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+    let sending = tokio::spawn(async move {
+        let body = vec![b' '; length];
+        writer.write_all(head.as_bytes()).await?;
+        writer.write_all(&body).await
+    });
+    let mut answer = BufReader::new(reader).lines();
+    let status = within(answer.next_line()).await.unwrap().expect("an answer");
+    sending.abort();
     status.split(' ').nth(1).unwrap().parse().unwrap()
 }

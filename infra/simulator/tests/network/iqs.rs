@@ -68,6 +68,10 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("", "set", "nothing"),
     ("unheard:of", "get", "thing"),
     ("unheard:of", "set", ""),
+    ("encrypt", "set", "unheard"),
+    ("abt", "get", "unheard"),
+    ("w:m", "set", "unheard"),
+    ("passive", "set", "unheard"),
 ];
 
 fn attribute(node: &Node, name: &str) -> String {
@@ -106,7 +110,9 @@ async fn every_request_is_answered_with_a_result_or_a_proper_error() {
             other => panic!("{namespace} {tag}: type {other}"),
         }
     }
-    assert!(refused.contains_key("unheard:of thing"), "{refused:?}");
+    for unknown in ["unheard:of thing", "encrypt unheard", "abt unheard", "w:m unheard", "passive unheard"] {
+        assert!(refused.contains_key(unknown), "{unknown}: {refused:?}");
+    }
     assert_eq!(simulator.network().unknown_iqs(), refused);
     assert_eq!(simulator.network().counts()["unknown_iqs"], refused.values().sum::<u64>());
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
+use crate::network::messages::is_carried;
 use crate::network::phone_inbound::{PhoneDelivery, Sealed, SealedPart};
 use crate::network::{Network, Refusal, Session, State};
 use crate::stanza;
@@ -117,14 +118,13 @@ impl<'a> Envelope<'a> {
             let jid = stanza::jid(copy, "jid")?;
             Some(((state.account_by_jid(&jid)?, jid.device), copy.get_optional_child("enc")?.clone()))
         });
-        let carried = |node: &&Node| matches!(node.tag.as_ref(), "device-identity" | "reporting" | "meta");
         Some(Self {
             stanza,
             sender,
             shell: shell.build(),
             alone: alone.collect(),
             for_all: stanza.get_optional_child("enc").cloned(),
-            extras: stanza.children().unwrap_or_default().iter().filter(carried).cloned().collect(),
+            extras: stanza.children().unwrap_or_default().iter().filter(|node| is_carried(node)).cloned().collect(),
         })
     }
 
