@@ -9,7 +9,6 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use hantar_api::{ApiParts, RateLimits, Readiness};
 use hantar_dashboard::DashboardParts;
-use hantar_domain::egress::AllowList;
 use hantar_domain::sealed::DataKey;
 use hantar_platform::aws::{Connector, dynamodb, sqs};
 use hantar_platform::blobs::{Addresses, Bucket, NoBlobs};
@@ -91,8 +90,7 @@ pub fn router(config: &Config, around: Surroundings, origin: &str) -> Router {
         entropy: entropy.clone(),
         sleep: sleep.clone(),
         pacing: config.pacing,
-        // Only asked where a webhook is made, which happens elsewhere.
-        allowed: AllowList::default(),
+        allowed: config.allowed.clone(),
         ready: Arc::new(Ready { fleet: fleet.clone(), shards: config.shards }),
         limits: RateLimits::default(),
         pages_url: Some(public_url.clone()),

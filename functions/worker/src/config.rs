@@ -15,6 +15,7 @@
 //! | `HANTAR_AWS_API_URL` | who serves what a Worker cannot | such requests are refused |
 //! | `HANTAR_PUBLIC_URL` | the address that clients know this Worker by | the one that each request names |
 //! | `HANTAR_BILLING`, `HANTAR_PRICES`, `HANTAR_STRIPE_…` | how messages are charged for (`hantar_platform`, module `billing`) | by credits |
+//! | `HANTAR_EGRESS_ALLOW` | networks from which messages may take files beyond the public internet, as the hosts have it | none |
 //! | `HANTAR_LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 
 use hantar_domain::billing::Billing;
@@ -46,6 +47,8 @@ pub struct Config {
     pub aws_api: Option<Url>,
     /// The address that clients know this Worker by.
     pub public_url: Option<Url>,
+    /// Networks that addresses in requests may name beyond the public internet.
+    pub allowed: AllowList,
     /// How messages are charged for.
     pub billing: Billing,
     /// The least that is logged.
@@ -72,6 +75,9 @@ impl Config {
             pacing: from.parsed("HANTAR_CAMPAIGN_GAP", "seconds, such as 3 or 0.5")?.unwrap_or_default(),
             aws_api: from.web_address("HANTAR_AWS_API_URL")?,
             public_url: from.web_address("HANTAR_PUBLIC_URL")?,
+            allowed: from
+                .parsed("HANTAR_EGRESS_ALLOW", "networks such as 10.0.0.0/8, separated by commas")?
+                .unwrap_or_default(),
             billing: from.billing(&AllowList::default())?,
             log: level(&from.get("HANTAR_LOG").unwrap_or_default())?,
         })

@@ -1,5 +1,5 @@
-//! What a Worker cannot serve: requests that need an account's key unwrapped, and bodies that its memory cannot bear. They
-//! are passed on to the form on AWS, or refused where nobody said where that is.
+//! What a Worker cannot serve: requests that need an account's key unwrapped or a file written, and bodies that its memory
+//! cannot bear. They are passed on to the form on AWS, or refused where nobody said where that is.
 
 use axum::Json;
 use axum::http::{Method, StatusCode};
@@ -13,11 +13,14 @@ pub(crate) const PASSED_ON: &str = "x-hantar-passed-on";
 
 /// Routes, exactly as the router knows them. A new webhook's secret is sealed under the account's key, and so is the text of a
 /// token that an idempotency key gives again; a second factor is opened by it.
-const ROUTES: [(Method, &str); 11] = [
+const ROUTES: [(Method, &str); 13] = [
     (Method::POST, "/api/v1/webhooks"),
     (Method::POST, "/api/v1/tokens"),
     (Method::DELETE, "/api/v1/account"),
     (Method::POST, "/api/v1/invitations"),
+    // Their recipients are kept as a file until they are written out.
+    (Method::POST, "/api/v1/messages/bulk"),
+    (Method::POST, "/api/v1/campaigns"),
     // Pages that hash a password, which takes more work than an isolate may do at a time, or send a letter.
     (Method::POST, "/sign-in"),
     (Method::POST, "/second-factor"),
@@ -28,6 +31,8 @@ const ROUTES: [(Method, &str); 11] = [
     (Method::POST, "/accept-invitation"),
 ];
 
+/// A webhook's new secret is sealed as its first one was.
+const CHANGES: [(Method, &str); 1] = [(Method::PUT, "/api/v1/webhooks/")];
 /// What begins so hashes passwords, opens second factors and sends letters.
 const BEGINNINGS: [&str; 1] = ["/api/v1/auth/"];
 /// What begins and ends so asks for a password, or sends a letter.
@@ -59,9 +64,10 @@ impl Elsewhere {
     /// Why this request is; `None` for what is served here.
     pub fn of(method: &str, path: &str, body: BodyLength) -> Option<Self> {
         let named = ROUTES.iter().any(|(taken, known)| taken.as_str() == method && *known == path);
+        let changes = CHANGES.iter().any(|(taken, beginning)| taken.as_str() == method && path.starts_with(beginning));
         let begins = BEGINNINGS.iter().any(|beginning| path.starts_with(beginning));
         let ends = ENDINGS.iter().any(|(beginning, ending)| path.starts_with(beginning) && path.ends_with(ending));
-        let keyed = named || begins || ends;
+        let keyed = named || changes || begins || ends;
         match body {
             _ if keyed => Some(Self::Key),
             BodyLength::Known(length) if length <= MAX_BODY_BYTES => None,
@@ -113,7 +119,7 @@ mod tests {
     const NO_BODY: BodyLength = BodyLength::Known(0);
 
     #[test]
-    fn whatever_asks_for_passwords_keys_or_letters_is_served_elsewhere() {
+    fn whatever_asks_for_passwords_keys_letters_or_files_is_served_elsewhere() {
         for (method, path) in [
             ("POST", "/api/v1/auth/sign-in"),
             ("GET", "/api/v1/auth/me"),
@@ -123,6 +129,9 @@ mod tests {
             ("DELETE", "/api/v1/account"),
             ("POST", "/api/v1/tokens"),
             ("POST", "/sign-in"),
+            ("PUT", "/api/v1/webhooks/7"),
+            ("POST", "/api/v1/messages/bulk"),
+            ("POST", "/api/v1/campaigns"),
         ] {
             assert_eq!(Elsewhere::of(method, path, NO_BODY), Some(Elsewhere::Key), "{method} {path}");
         }
@@ -133,13 +142,16 @@ mod tests {
             ("DELETE", "/api/v1/tokens/7"),
             ("PUT", "/api/v1/users/7"),
             ("POST", "/api/v1/account/restore"),
+            ("GET", "/api/v1/campaigns"),
+            ("POST", "/api/v1/campaigns/7/pause"),
+            ("POST", "/api/v1/campaigns/preview"),
         ] {
             assert_eq!(Elsewhere::of(method, path, NO_BODY), None, "{method} {path}");
         }
     }
 
     #[test]
-    fn making_a_webhook_needs_a_key_and_nothing_beside_it_does() {
+    fn giving_a_webhook_a_secret_needs_a_key_and_nothing_beside_it_does() {
         assert_eq!(Elsewhere::of("POST", "/api/v1/webhooks", NO_BODY), Some(Elsewhere::Key));
         for (method, path) in [
             ("GET", "/api/v1/webhooks"),

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use hantar_domain::device::Status;
+use hantar_domain::egress::AllowList;
 use hantar_domain::ids::{AccountId, DeviceId, UserId};
 use hantar_domain::pacing::Pacing;
 use hantar_domain::phone::PhoneNumber;
@@ -164,8 +165,9 @@ impl World {
         let queue_prefix = PREFIX.into();
         let (billing, log) = (hantar_domain::billing::Billing::Credits, tracing::Level::INFO);
         let pacing = Pacing::default();
+        let (bucket, allowed) = (None, AllowList::default());
         let config =
-            Config { aws, tables, queue_prefix, shards, bucket: None, pacing, aws_api, public_url, billing, log };
+            Config { aws, tables, queue_prefix, shards, bucket, pacing, aws_api, public_url, allowed, billing, log };
         let (sign_in, tenants) = (secret(&*fleet, &entropy, &clock, account, user).await, store.tenants());
         let cookie = String::new();
         let first = secret(&*fleet, &entropy, &clock, account, user).await;
