@@ -81,28 +81,53 @@ pub(crate) fn query(request: &Request) -> Map<String, Value> {
     pairs(request.uri().query().unwrap_or_default().as_bytes())
 }
 
-/// Fields as PHP reads them: the last of a name counts, `a[]` makes a list and `a[b]` a map.
+/// How deep a form's names may go: more than any body that is read here.
+const FORM_DEPTH: usize = 8;
+
+/// Fields as PHP reads them: the last of a name counts, `a[]` and `a[0]` make a list, `a[b]` a map, and so on inside.
 fn pairs(bytes: &[u8]) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(bytes) {
         let value = Value::String(value.into_owned());
-        match name.split_once('[').and_then(|(name, rest)| Some((name, rest.strip_suffix(']')?))) {
-            None => {
-                fields.insert(name.into_owned(), value);
-            }
-            Some((name, "")) => match fields.entry(name).or_insert_with(|| Value::Array(vec![])) {
-                Value::Array(list) => list.push(value),
-                other => *other = Value::Array(vec![value]),
-            },
-            Some((name, inner)) => match fields.entry(name).or_insert_with(|| Value::Object(Map::new())) {
-                Value::Object(map) => {
-                    map.insert(inner.to_owned(), value);
-                }
-                other => *other = Value::Object(Map::from_iter([(inner.to_owned(), value)])),
-            },
+        match path(&name) {
+            Some((first, steps)) => put(fields.entry(first).or_insert(Value::Null), &steps, value),
+            None => _ = fields.insert(name.into_owned(), value),
         }
     }
+    fields.values_mut().for_each(lists);
     fields
+}
+
+/// A name and what stands in its brackets: `a[0][b]` is `a` with `0` and `b`.
+fn path(name: &str) -> Option<(&str, Vec<&str>)> {
+    let (first, rest) = name.split_once('[')?;
+    let steps: Vec<&str> = rest.strip_suffix(']')?.split("][").collect();
+    (steps.len() <= FORM_DEPTH).then_some((first, steps))
+}
+
+/// Everything bracketed is a map at first; what has no name of its own gets the next number.
+fn put(place: &mut Value, steps: &[&str], value: Value) {
+    let Some((step, further)) = steps.split_first() else {
+        *place = value;
+        return;
+    };
+    if !place.is_object() {
+        *place = Value::Object(Map::new());
+    }
+    if let Value::Object(map) = place {
+        let step = if step.is_empty() { map.len().to_string() } else { (*step).to_owned() };
+        put(map.entry(step).or_insert(Value::Null), further, value);
+    }
+}
+
+/// Maps whose names are 0, 1, 2 and so on, in this order, are the lists that were meant.
+fn lists(value: &mut Value) {
+    let Value::Object(map) = value else { return };
+    map.values_mut().for_each(lists);
+    if !map.is_empty() && (0..map.len()).all(|number| map.contains_key(&number.to_string())) {
+        let numbers = 0..map.len();
+        *value = Value::Array(numbers.filter_map(|number| map.remove(&number.to_string())).collect());
+    }
 }
 
 /// The caller's idempotency key, if there is one. What is wrong with it goes to `errors`.
@@ -148,9 +173,30 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_form_are_read_as_php_writes_them() {
+        let fields = pairs(
+            b"events[0]=*&messages[0][phone]=012&messages[0][attributes][plan]=gold&messages[1][phone]=013&odd[1]=x&id[]=5&id[]=6",
+        );
+        let expected = json!({
+            "events": ["*"],
+            "messages": [{"phone": "012", "attributes": {"plan": "gold"}}, {"phone": "013"}],
+            "odd": {"1": "x"},
+            "id": ["5", "6"],
+        });
+        assert_eq!(Value::Object(fields), expected);
+    }
+
+    #[test]
+    fn a_form_with_bottomless_names_is_read_no_deeper_than_any_body() {
+        let name = format!("a{}", "[x]".repeat(100_000));
+        let fields = pairs(format!("{name}=1").as_bytes());
+        assert_eq!(fields.into_iter().collect::<Vec<_>>(), [(name, json!("1"))]);
+    }
+
+    #[test]
     fn a_form_that_contradicts_itself_ends_in_one_shape() {
         let fields = pairs(b"a=1&a[]=2&b[]=1&b[x]=2&c[x]=1&c=2&d=%ff%00");
-        let expected = json!({"a": ["2"], "b": {"x": "2"}, "c": "2", "d": "\u{fffd}\0"});
+        let expected = json!({"a": ["2"], "b": {"0": "1", "x": "2"}, "c": "2", "d": "\u{fffd}\0"});
         assert_eq!(Value::Object(fields), expected);
     }
 }
