@@ -154,6 +154,28 @@ async fn rows_that_are_only_checked_make_no_contact_and_may_be_read_then() {
 }
 
 #[tokio::test]
+async fn who_opted_out_by_a_file_is_not_written_to_and_the_ledger_says_why() {
+    let world = World::new(79).await;
+    let home = world.home(0).await;
+    let door = Door::of(&home).await;
+    let file = "phone,opted_out\n0123456789,no\n0123456780,yes\n0123456781,perhaps\n";
+    for counts in [
+        json!({ "read": 3, "created": 2, "updated": 0, "checked": 0, "rejected": 1 }),
+        json!({ "read": 3, "created": 0, "updated": 2, "checked": 0, "rejected": 1 }),
+    ] {
+        assert_eq!(imported(&home, &door, "people.csv", file.as_bytes(), json!({})).await["rows"], counts);
+    }
+    assert!(!contact(&home, "+60123456789").await.unwrap().opted_out);
+    assert!(contact(&home, "+60123456780").await.unwrap().opted_out);
+    let ledger = door.get("/api/v1/consents").await.data();
+    let told: Vec<_> = ledger.as_array().unwrap().iter().map(|said| (&said["phone"], &said["source"])).collect();
+    assert_eq!(told, [(&json!("+60123456780"), &json!("import"))], "once, although it was read twice: {ledger}");
+    let campaign = json!({ "name": "News", "body": "Salam", "recipients": [{ "phone": "0123456780" }] });
+    let preview = door.post("/api/v1/campaigns/preview", &campaign).await.data();
+    assert_eq!(preview["rejected"]["opted_out"], 1, "{preview}");
+}
+
+#[tokio::test]
 async fn files_are_read_however_they_are_written() {
     let world = World::new(76).await;
     let utf_16 = |text: &str, big: bool| -> Vec<u8> {

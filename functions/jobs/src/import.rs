@@ -8,14 +8,16 @@ mod prepare;
 mod rows;
 pub(crate) mod workbook;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hantar_domain::consent::{Consent, Said, Source};
 use hantar_domain::contact::{OptIn, fits};
 use hantar_domain::file::{FileFormat, Stage, guarded};
 use hantar_domain::ids::{AccountId, ContactId, ImportId};
 use hantar_domain::import::{Columns, Encoding, Failure, Import, MAX_ROWS, Plan, Row, Separator, Trouble};
-use hantar_domain::phone::Region;
+use hantar_domain::phone::{PhoneNumber, Region};
 use hantar_usecases::import_contacts::{KEPT, rejected, uploaded};
 use hantar_usecases::ports::{BlobKey, ContactDraft, PortError, Sequence, Tenant, Upserted};
 
@@ -278,7 +280,7 @@ impl Reader<'_> {
         number: &mut u64,
         rejects: &mut Rejects<'_>,
     ) -> Result<(), Halt> {
-        let (mut drafts, mut lines) = (Vec::new(), Vec::new());
+        let (mut drafts, mut lines, mut opted_out) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in rows {
             let reading = &mut self.import.reading;
             (reading.at, reading.lines) = (begin + row.end as u64, reading.lines + 1);
@@ -293,6 +295,7 @@ impl Reader<'_> {
             }
             match columns.row(&row.cells, &self.regions) {
                 Ok(said) if fits(&said.attributes) => {
+                    opted_out.extend(said.opted_out.then(|| said.phone.clone()));
                     drafts.push(self.draft(id, said));
                     lines.push((self.import.reading.lines, row));
                 }
@@ -306,6 +309,7 @@ impl Reader<'_> {
             self.import.rows.checked += drafts.len() as u64;
             return Ok(());
         }
+        self.opt_out(opted_out).await?;
         let answers = self.tenant.contacts().upsert(&drafts).await?;
         for ((draft, answer), (line, row)) in drafts.iter().zip(answers).zip(lines) {
             // One that was there with this row's number was made by this row, in a step that died.
@@ -327,9 +331,27 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Notes who opted out, if it is not known yet, before anybody could be written to. Done again it enters the same.
+    async fn opt_out(&self, phones: BTreeSet<PhoneNumber>) -> Result<(), Halt> {
+        let phones: Vec<PhoneNumber> = phones.into_iter().collect();
+        if phones.is_empty() {
+            return Ok(());
+        }
+        let known = self.tenant.consents().suppressed(&phones).await?;
+        let at = self.import.started_at.unwrap_or(self.import.created_at);
+        let note = Some(format!("import {}", self.import.id));
+        for phone in phones.into_iter().filter(|phone| !known.contains(phone)) {
+            let entry =
+                Consent { phone, said: Said::Out, source: Source::Import, note: note.clone(), at, turned: false };
+            self.tenant.consents().note_consent(&entry, &entry.source.name(), None).await?;
+            self.tenant.contacts().mark_opted_out(&entry.phone, true, at).await?;
+        }
+        Ok(())
+    }
+
     fn draft(&self, id: ContactId, row: Row) -> ContactDraft {
         let at = self.import.started_at.unwrap_or(self.import.created_at);
-        let Row { phone, name, external_id, attributes } = row;
+        let Row { phone, name, external_id, attributes, .. } = row;
         let opted_in = self.plan.opt_in_source.clone().map(|source| OptIn { source, at });
         let groups = self.plan.group.into_iter().collect();
         ContactDraft { id, phone, name, external_id, attributes, groups, opted_in, at }

@@ -1,6 +1,6 @@
 //! Merge fields in a text: `{{name}}`, `{{plan | default: "there"}}`.
 //!
-//! Never evaluated as code, and what a field brings in is not looked through again.
+//! A name is of letters, digits, `_`, `-` and spaces between them, as attributes taken from a table's header are. Never evaluated as code, and what a field brings in is not looked through again.
 
 /// A rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,9 @@ impl<'a> Field<'a> {
             Some((name, filter)) => (name.trim(), Some(filter.trim())),
             None => (inside.trim(), None),
         };
-        let named =
-            !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        let named = !name.is_empty()
+            && name.chars().count() <= 64
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
         let default = match filter {
             None => None,
             Some(filter) => {
@@ -93,6 +94,7 @@ mod tests {
         match field {
             "name" => Some("Ali".into()),
             "sly" => Some("{{name}}".into()),
+            "Mobile plan" => Some("Gold".into()),
             _ => None,
         }
     }
@@ -106,7 +108,8 @@ mod tests {
             ("{{name}}{{name}}", "AliAli"),
             ("no fields", "no fields"),
             ("{{", "{{"),
-            ("{{}} {{a b}} {{name", "{{}} {{a b}} {{name"),
+            ("{{ Mobile plan }}", "Gold"),
+            ("{{}} {{a.b}} {{name", "{{}} {{a.b}} {{name"),
             ("{{ {{name}}", "{{ Ali"),
         ] {
             assert_eq!(render(body, ali).text, text, "{body}");

@@ -19,6 +19,8 @@ pub enum Field {
     Name,
     /// The caller's own reference.
     ExternalId,
+    /// Whether it asked not to be written to.
+    OptedOut,
     /// A value for merge fields, under this name.
     Attribute(String),
 }
@@ -32,6 +34,8 @@ pub struct Row {
     pub name: Option<String>,
     /// The caller's own reference.
     pub external_id: Option<String>,
+    /// Whether it asked not to be written to.
+    pub opted_out: bool,
     /// Values for merge fields.
     pub attributes: BTreeMap<String, String>,
 }
@@ -53,6 +57,9 @@ pub enum Reject {
         /// How long it may be.
         most: usize,
     },
+    /// Nobody can tell whether it may be written to.
+    #[error("The opted_out must be yes or no.")]
+    OptedOut,
     /// A cell holds what no text holds.
     #[error("The {0} contains a NUL character.")]
     Nul(String),
@@ -69,6 +76,7 @@ impl Field {
             Self::Phone => "phone".to_owned(),
             Self::Name => "name".to_owned(),
             Self::ExternalId => "external_id".to_owned(),
+            Self::OptedOut => "opted_out".to_owned(),
             Self::Attribute(name) => format!("attributes.{name}"),
         }
     }
@@ -79,6 +87,7 @@ impl Field {
             "phone" => Self::Phone,
             "name" => Self::Name,
             "external_id" => Self::ExternalId,
+            "opted_out" => Self::OptedOut,
             other => Self::attribute(other.strip_prefix("attributes.")?)?,
         })
     }
@@ -97,8 +106,9 @@ impl Field {
             | "nombor telefon" => Some(Self::Phone),
             "name" | "full name" | "contact name" | "nama" | "nama penuh" => Some(Self::Name),
             "external id" | "reference" => Some(Self::ExternalId),
+            "opted out" | "opt out" | "optout" | "unsubscribed" | "do not contact" => Some(Self::OptedOut),
             // What our own files hold beside what can be given.
-            "id" | "opted out" | "opted in source" | "opted in at" | "created at" | "updated at" | "rejected row"
+            "id" | "opted in source" | "opted in at" | "created at" | "updated at" | "rejected row"
             | "rejected reason" | "rejected message" => None,
             _ => Self::from_word(header).or_else(|| Self::attribute(header)),
         }
@@ -122,6 +132,7 @@ impl Reject {
             Self::Phone(PhoneError::Invalid) => "invalid_phone",
             Self::Phone(PhoneError::OtherRegion) => "other_region",
             Self::TooLong { .. } => "too_long",
+            Self::OptedOut => "invalid_opted_out",
             Self::Nul(_) => "nul_character",
         }
     }
@@ -138,9 +149,11 @@ impl Columns {
         if columns.contains(&Some(Field::Phone)) { Ok(Self(columns)) } else { Err(Trouble::NoPhoneColumn) }
     }
 
-    /// What a row says. Of several cells of one meaning the first that is not empty counts.
+    /// What a row says. Of several cells of one meaning the first that is not empty counts; of those that say whether it
+    /// opted out, any that says so.
     pub fn row(&self, cells: &[String], regions: &[Region]) -> Result<Row, Reject> {
         let (mut phone, mut name, mut external_id, mut attributes) = (None, None, None, BTreeMap::new());
+        let mut opted_out = false;
         for (field, cell) in self.0.iter().zip(cells) {
             let (Some(field), cell) = (field, unguarded(cell.trim())) else { continue };
             if cell.is_empty() {
@@ -157,6 +170,7 @@ impl Columns {
                 Field::Phone => phone = phone.or(Some(cell)),
                 Field::Name => name = name.or_else(|| Some(cell.to_owned())),
                 Field::ExternalId => external_id = external_id.or_else(|| Some(cell.to_owned())),
+                Field::OptedOut => opted_out |= yes_or_no(cell).ok_or(Reject::OptedOut)?,
                 Field::Attribute(attribute) if attributes.len() < MAX_ATTRIBUTES => {
                     attributes.entry(attribute.clone()).or_insert_with(|| cell.to_owned());
                 }
@@ -164,7 +178,7 @@ impl Columns {
             }
         }
         let phone = PhoneNumber::parse(phone.ok_or(Reject::MissingPhone)?, regions).map_err(Reject::Phone)?;
-        Ok(Row { phone, name, external_id, attributes })
+        Ok(Row { phone, name, external_id, opted_out, attributes })
     }
 }
 
@@ -181,6 +195,14 @@ fn mapped(
         columns[index] = Some(field.clone());
     }
     Ok(columns)
+}
+
+fn yes_or_no(cell: &str) -> Option<bool> {
+    match cell.to_lowercase().as_str() {
+        "yes" | "y" | "true" | "1" | "x" | "ya" => Some(true),
+        "no" | "n" | "false" | "0" | "tidak" => Some(false),
+        _ => None,
+    }
 }
 
 fn same(header: &str, column: &str) -> bool {
@@ -214,6 +236,22 @@ mod tests {
         assert_eq!((row.phone.as_str(), row.name.as_deref()), ("+60123456789", Some("Ali")));
         let attributes = [("Plan", "=gold"), ("city", "KL")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(row.attributes, BTreeMap::from(attributes));
+    }
+
+    #[test]
+    fn a_column_may_say_who_opted_out() {
+        let columns = Columns::of(&plan(None, true), &texts(&["phone", "opted_out", "Unsubscribed"])).unwrap();
+        for (cells, out) in [
+            (&["true", ""][..], Ok(true)),
+            (&["No", "X"], Ok(true)),
+            (&["", ""], Ok(false)),
+            (&["FALSE", "0"], Ok(false)),
+            (&["maybe", ""], Err("invalid_opted_out")),
+        ] {
+            let cells = [&["0123456789"], cells].concat();
+            let read = row(&columns, &cells);
+            assert_eq!(read.map(|row| row.opted_out).map_err(|reject| reject.code()), out, "{cells:?}");
+        }
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl ImportRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StartRequest {
     /// What each column is read as: `{"Mobile No": "phone", "Plan": "attributes.plan"}`. Columns are named by their
-    /// headers or by their numbers from 1 on, and are `phone`, `name`, `external_id` or `attributes.` and a name. Columns
-    /// that are not named are passed over. When absent, the headers say what columns are, and unknown ones are attributes.
+    /// headers or by their numbers from 1 on, and are `phone`, `name`, `external_id`, `opted_out` (yes or no) or
+    /// `attributes.` and a name. Columns that are not named are passed over. When absent, the headers say what columns are, and unknown ones are attributes.
     pub mapping: Option<BTreeMap<String, String>>,
     /// Whether the first row holds headers; true when absent.
     pub has_header: bool,
