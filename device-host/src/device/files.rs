@@ -24,6 +24,8 @@ const PART: usize = 4 << 20;
 /// How many uploads are remembered, and for how long: addresses may show other files later.
 const REMEMBERED: usize = 64;
 const REMEMBERED_FOR: Duration = Duration::from_mins(10);
+/// How long an address that did not answer is not asked for another message: less than any message is put off for.
+const FAILED_FOR: Duration = Duration::from_secs(50);
 
 /// The address does not answer, or WhatsApp does not take the file.
 const UNREACHABLE: &str = "media_unreachable";
@@ -44,6 +46,14 @@ pub(crate) struct Files {
     download: Arc<dyn Download>,
     room: Semaphore,
     recent: Mutex<VecDeque<Recent>>,
+    failed: Mutex<VecDeque<Failed>>,
+}
+
+/// A file that could not be had lately.
+struct Failed {
+    account: AccountId,
+    source: Source,
+    at: Timestamp,
 }
 
 /// A file that was uploaded lately.
@@ -70,7 +80,7 @@ pub(super) enum Fetched {
 impl Files {
     /// Nothing is known yet.
     pub(crate) fn new(blobs: Arc<dyn Blobs>, download: Arc<dyn Download>) -> Self {
-        Self { blobs, download, room: Semaphore::new(AT_ONCE), recent: Mutex::default() }
+        Self { blobs, download, room: Semaphore::new(AT_ONCE), recent: Mutex::default(), failed: Mutex::default() }
     }
 
     fn known(&self, account: AccountId, media: &Media, with_text: bool, now: Timestamp) -> Option<Vec<u8>> {
@@ -84,6 +94,25 @@ impl Files {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.truncate(REMEMBERED - 1);
         recent.push_front(one);
+    }
+
+    /// Whether this file could not be had just now: many messages with one dead address wait for it once, not each.
+    fn has_failed(&self, account: AccountId, source: &Source, now: Timestamp) -> bool {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.retain(|one| now.since(one.at) < FAILED_FOR);
+        failed.iter().any(|one| one.account == account && one.source == *source)
+    }
+
+    fn note_failed(&self, account: AccountId, source: Source, at: Timestamp) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.truncate(REMEMBERED - 1);
+        failed.push_front(Failed { account, source, at });
+    }
+
+    /// What is known without asking anybody.
+    fn at_hand(&self, account: AccountId, media: &Media, with_text: bool, now: Timestamp) -> Option<Fetched> {
+        let known = self.known(account, media, with_text, now).map(Fetched::Attached);
+        known.or_else(|| self.has_failed(account, &media.source, now).then_some(Fetched::Later(UNREACHABLE)))
     }
 
     async fn get(&self, account: AccountId, source: &Source) -> Result<Downloaded, Fetched> {
@@ -122,14 +151,23 @@ fn unread(error: &PortError) -> Fetched {
 /// Uploads the file of a message, `with_text` under it or not, unless that was done just before.
 pub(super) async fn fetch(desk: &Desk, line: &Line, media: &Media, with_text: bool) -> Fetched {
     let (files, account) = (&desk.shared.files, desk.account);
-    if let Some(attached) = files.known(account, media, with_text, desk.clock.now()) {
-        return Fetched::Attached(attached);
+    if let Some(fetched) = files.at_hand(account, media, with_text, desk.clock.now()) {
+        return fetched;
     }
     // It is never closed.
     let Ok(_room) = files.room.acquire().await else { return Fetched::Lost };
+    // Another device may have fetched it meanwhile.
+    if let Some(fetched) = files.at_hand(account, media, with_text, desk.clock.now()) {
+        return fetched;
+    }
     let Downloaded { bytes, mime: said } = match files.get(account, &media.source).await {
         Ok(found) => found,
-        Err(fetched) => return fetched,
+        Err(fetched) => {
+            if matches!(fetched, Fetched::Later(_)) {
+                files.note_failed(account, media.source.clone(), desk.clock.now());
+            }
+            return fetched;
+        }
     };
     let mime = type_of(&bytes, said);
     let kind = match as_what(media.kind, &mime, with_text, bytes.len() as u64) {
@@ -150,10 +188,21 @@ pub(super) async fn fetch(desk: &Desk, line: &Line, media: &Media, with_text: bo
     }
 }
 
-/// What a file is: as its first bytes say, else as its server said.
+/// What a file is: as its first bytes say, else as its server said. A server knows better where the bytes tell only the
+/// wrapping: office files in a ZIP, sound in an MP4.
 fn type_of(bytes: &[u8], said: Option<String>) -> String {
-    let found = infer::get(bytes).map(|found| found.mime_type().to_owned());
-    found.or(said).unwrap_or_else(|| "application/octet-stream".to_owned())
+    let found = infer::get(bytes).map(|found| match found.mime_type() {
+        "audio/opus" => "audio/ogg; codecs=opus",
+        "audio/m4a" => "audio/mp4",
+        other => other,
+    });
+    let is_sound = said.as_ref().is_some_and(|said| said.starts_with("audio/"));
+    match (found, said) {
+        (Some("application/zip" | "application/x-ole-storage" | "text/xml"), Some(said)) => said,
+        (Some("video/mp4"), Some(_)) if is_sound => "audio/mp4".to_owned(),
+        (Some(found), _) => found.to_owned(),
+        (None, said) => said.unwrap_or_else(|| "application/octet-stream".to_owned()),
+    }
 }
 
 /// As what a file of a type is sent; or why it is not.
@@ -190,6 +239,13 @@ mod tests {
     fn bytes_say_what_a_file_is_before_its_server_does() {
         assert_eq!(type_of(PNG, Some("text/plain".into())), "image/png");
         assert_eq!(type_of(b"OggS\0\x02", None), "audio/ogg");
+        let opus = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
+        assert_eq!(type_of(&opus, Some("audio/ogg".into())), "audio/ogg; codecs=opus");
+        let sound = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+        assert_eq!(type_of(sound, Some("audio/x-m4a".into())), "audio/mp4");
+        assert_eq!(type_of(sound, None), "video/mp4");
+        let office = "application/vnd.oasis.opendocument.text";
+        assert_eq!(type_of(b"PK\x03\x04\x14\0\0\0", Some(office.into())), office);
         assert_eq!(type_of(b"a,b\n1,2\n", Some("text/csv".into())), "text/csv");
         assert_eq!(type_of(b"a,b\n1,2\n", None), "application/octet-stream");
     }
@@ -209,6 +265,30 @@ mod tests {
             (None, "image/png", false, 17 << 20, Err(TOO_LARGE)),
         ] {
             assert_eq!(as_what(asked, mime, with_text, length), expected, "{asked:?} {mime} {with_text} {length}");
+        }
+    }
+
+    struct Nothing;
+
+    #[async_trait::async_trait]
+    impl Download for Nothing {
+        async fn download(&self, _: &str, _: u64) -> Result<Downloaded, DownloadError> {
+            Err(DownloadError::Unreachable)
+        }
+    }
+
+    #[test]
+    fn an_address_that_did_not_answer_is_left_alone_for_a_while_by_its_account() {
+        let folder = hantar_platform::blobs::FolderBlobs::new(std::env::temp_dir());
+        let files = Files::new(Arc::new(folder), Arc::new(Nothing));
+        let [dead, other] = ["dead", "other"].map(|name| Source::Url(format!("https://example.com/{name}")));
+        let at = Timestamp::from_seconds(1_000);
+        files.note_failed(AccountId(1), dead.clone(), at);
+        for (account, source, seconds, expected) in
+            [(1, &dead, 49, true), (1, &other, 0, false), (2, &dead, 0, false), (1, &dead, 50, false)]
+        {
+            let now = Timestamp::from_seconds(1_000 + seconds);
+            assert_eq!(files.has_failed(AccountId(account), source, now), expected, "{account} {source:?} {seconds}");
         }
     }
 

@@ -54,14 +54,17 @@ async fn try_to_write(desk: &Desk, line: &Line, message: &OpenMessage) -> Result
             }
         }
         if let Some(media) = message.media.as_ref().filter(|_| attached.is_none()) {
-            let fetched = match fetch(desk, line, media, !message.body.is_empty()).await {
+            let fetched = match fetch(desk, line, media, !message.body.trim().is_empty()).await {
                 Fetched::Attached(fetched) => fetched,
                 Fetched::Refused(code) => return refuse(desk, id, code).await,
                 Fetched::Later(code) => return hold(desk, id, code).await,
                 Fetched::Lost => return Ok(Input::NotWritten(id)),
             };
+            if !desk.is_ours() {
+                return Ok(Input::NotWritten(id));
+            }
+            // Its entry stays: it may be dispatched by now, by a host that took the device over meanwhile.
             if !desk.tenant.attach(id, &fetched).await? {
-                desk.tenant.forget_turn(desk.device, message.turn).await?;
                 return Ok(Input::Gone(id));
             }
             attached = Some(fetched);
