@@ -321,7 +321,9 @@ async fn of_many_at_once_under_one_key_whoever_is_answered_is_told_the_same() {
     let ask = || door.ask("POST", "/api/v1/auth/two-factor", Some(&proof), Some("k"));
     let answers = futures::future::join_all((0..8).map(|_| ask())).await;
     let mut told: Vec<_> = answers.iter().filter(|answer| answer.code() == 200).map(Answer::data).collect();
-    assert!(answers.iter().all(|answer| matches!(answer.code(), 200 | 409)) && !told.is_empty());
+    // Whoever is crowded out where tries of the password are counted is told to come again.
+    let codes: Vec<_> = answers.iter().map(Answer::code).collect();
+    assert!(codes.iter().all(|code| matches!(code, 200 | 409 | 503)) && !told.is_empty(), "{codes:?}");
     told.push(ask().await.data());
     assert!(told.windows(2).all(|two| two[0] == two[1] && two[0]["secret"].is_string()), "{told:?}");
 }
