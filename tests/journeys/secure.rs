@@ -1,5 +1,7 @@
 //! WhatsApp's place taken by a server with TLS, as `--whatsapp-url wss://…` and `--whatsapp-ca` name it.
 
+use serde_json::json;
+
 use crate::shop::{ALI, SHOP, Shop};
 use crate::tls_door::TlsDoor;
 
@@ -33,4 +35,19 @@ async fn a_certificate_of_an_unknown_root_is_refused_and_the_device_says_so() {
     assert_eq!(device["status"], "pairing", "{device}");
     assert_eq!(device["health"]["reason"]["code"], "tls_refused", "{device}");
     assert!(device["health"]["reason"]["message"].as_str().unwrap().contains("not trusted"), "{device}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_with_tls_addresses_in_answers_are_the_public_ones() {
+    let mut shop = Shop::unlinked().await;
+    shop.stop().await;
+    let url = shop.simulator.websocket_url();
+    shop.start_with(&["--whatsapp-url", &url, "--public-url", "https://shop.example/"]).await;
+    let page = shop.api().get("/messages").await.unwrap();
+    let first = page.body["links"]["first"].as_str().unwrap();
+    assert!(first.starts_with("https://shop.example/api/v1/messages"), "{first}");
+    let asked = json!({ "filename": "a.csv", "size": 1 });
+    let announced = shop.api().post("/contacts/import", &asked).await.unwrap();
+    let address = announced.body["data"]["upload"]["url"].as_str().expect("where to put it");
+    assert!(address.starts_with("https://shop.example/"), "{address}");
 }

@@ -337,7 +337,7 @@ fn router(
         stopping: stopping.clone(),
     };
     let named = args.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    let pages_url = named.or_else(|| Some(format!("http://{address}")));
+    let pages_url = named.clone().or_else(|| Some(format!("http://{address}")));
     let api = ApiParts {
         fleet: stack.fleet.clone(),
         tenants: stack.tenants.clone(),
@@ -356,7 +356,7 @@ fn router(
         allowed: args.egress_allow.clone(),
         ready: Arc::new(ready),
         limits: RateLimits { reads_per_minute: args.reads_per_minute, writes_per_minute: args.writes_per_minute },
-        public_url: None,
+        public_url: named,
         pages_url: pages_url.clone(),
         version: version.clone(),
     };
