@@ -331,7 +331,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Notes who opted out, if it is not known yet, before anybody could be written to. Done again it enters the same.
+    /// Notes who opted out, if it is not known yet, before anybody could be written to: their contacts, saved after,
+    /// take it from the ledger. Done again it enters the same.
     async fn opt_out(&self, phones: BTreeSet<PhoneNumber>) -> Result<(), Halt> {
         let phones: Vec<PhoneNumber> = phones.into_iter().collect();
         if phones.is_empty() {
@@ -344,7 +345,6 @@ impl Reader<'_> {
             let entry =
                 Consent { phone, said: Said::Out, source: Source::Import, note: note.clone(), at, turned: false };
             self.tenant.consents().note_consent(&entry, &entry.source.name(), None).await?;
-            self.tenant.contacts().mark_opted_out(&entry.phone, true, at).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! | Variable | Meaning | When absent |
 //! |---|---|---|
 //! | `HANTAR_KMS_KEY` or `HANTAR_KEY_FILE` | what the accounts' keys are wrapped with; `api` and `webhooks` alone | one of them must be given |
-//! | `HANTAR_EGRESS_ALLOW` | networks that webhooks may reach beyond the public internet | none |
+//! | `HANTAR_EGRESS_ALLOW` | networks that webhooks and addresses of files may lead to beyond the public internet | none |
 //! | `HANTAR_MAIL`, `HANTAR_MAIL_FROM` | how letters are sent (`hantar_platform::mail`) | to the log |
 //! | `HANTAR_CLIENT_ADDRESS_HEADER` | which header says where a request comes from, behind a proxy that is the only way in; `none` where none does | the address that called the gateway |
 //! | `HANTAR_PUBLIC_URL` | where clients reach the API; with it the pages are served, too | taken from each request, and no pages |
